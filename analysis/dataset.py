@@ -1,0 +1,224 @@
+"""The dataset: what one or several runs produced, as frozen records.
+
+Built by `client.dataset` from the wire and by the server from its store; every
+number, chart and page of this package starts here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepResult:
+    """How a step ended.
+
+    Attributes:
+        outcome: `ok`, `refused`, `unparsable`, `truncated`, `unavailable`,
+            `skipped`, or empty while the step has not finished.
+        cause: One word when the outcome is not `ok`.
+        detail: One sentence for people when the outcome is not `ok`.
+        reasks: Times the model was asked again.
+        repaired: The reply was broken JSON and was mended.
+        calls: Calls that the step took.
+    """
+
+    outcome: str = ""
+    cause: str = ""
+    detail: str = ""
+    reasks: int = 0
+    repaired: bool = False
+    calls: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A question with what its setter said of it."""
+
+    text: str
+    reference_answer: str = ""
+    marking_scheme: str = ""
+    principle: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One participant's answer; texts are empty when it gave none."""
+
+    answerer: str
+    result: StepResult
+    text: str = ""
+    final_answer: str = ""
+    names_maker: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """What a judge gave one answer.
+
+    Attributes:
+        answerer: Whose answer it is.
+        label: Label under which the judge saw it.
+        position: Place at which the judge saw it, from 1.
+        rank: In mathematics, from 1; ties share their mean rank.
+        score: In programming, from 0 to 100.
+        points: In mathematics, `max(0, (N-2) - (rank-1))`.
+        share: In mathematics, `(m - rank) / (m - 1)`; `None` in a list of one.
+        reason: The judge's reason.
+    """
+
+    answerer: str
+    label: str = ""
+    position: int = 0
+    rank: float | None = None
+    score: float | None = None
+    points: float | None = None
+    share: float | None = None
+    reason: str = ""
+
+    @property
+    def value(self) -> float | None:
+        """The mark on its subject's scale: points in mathematics, else the score."""
+        return self.points if self.points is not None else self.score
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgment:
+    """One judge's view of a round; `marks` is empty unless the outcome is `ok`."""
+
+    judge: str
+    result: StepResult
+    answerers: tuple[str, ...] = ()
+    marks: tuple[Mark, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """One question, its answers and their judgments; `index` counts from 1."""
+
+    index: int
+    setter: str
+    result: StepResult
+    question: Question | None
+    answers: tuple[Answer, ...] = ()
+    judgments: tuple[Judgment, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Participant:
+    """A model with its settings, as far as a report needs them."""
+
+    id: str
+    provider: str = ""
+    model: str = ""
+    family: str = ""
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One request to a model; `None` where the provider did not say."""
+
+    round: int
+    role: str
+    participant: str
+    ask: int
+    attempt: int
+    outcome: str
+    cause: str = ""
+    detail: str = ""
+    http_status: int | None = None
+    finish_reason: str = ""
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    completion_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost_usd: float | None = None
+    latency_s: float = 0.0
+    first_token_s: float | None = None
+    started_at: datetime | None = None
+    served_model: str = ""
+    response_format: str = ""
+    request_sha256: str = ""
+    raw_reply: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run with all that it produced.
+
+    Attributes:
+        id: Id of the run.
+        title: Name for people; may be empty.
+        subject: `math` or `programming`.
+        state: Such as `succeeded` or `running`.
+        state_reason: One sentence; may be empty.
+        participants: In league order.
+        judges: Ids of those who judge, in league order.
+        rounds_per_participant: Questions that each participant sets.
+        seed: Seed of orders and labels.
+        identity: `blind` or `named`.
+        order: `shuffled` or `fixed`.
+        rounds: All rounds of the schedule, in order, those not begun included.
+        calls: Every call, in the order in which they ended; may be left out.
+        planned_marks: Marks that the run plans in all.
+        planned_steps: Steps that the run plans in all.
+        prompts_sha256: Hash of the prompt set.
+        source_run: Run whose answers this one judges again; empty otherwise.
+    """
+
+    id: str
+    subject: str
+    participants: tuple[Participant, ...]
+    judges: tuple[str, ...]
+    rounds: tuple[Round, ...]
+    title: str = ""
+    state: str = "succeeded"
+    state_reason: str = ""
+    rounds_per_participant: int = 1
+    seed: int = 0
+    identity: str = "blind"
+    order: str = "shuffled"
+    calls: tuple[Call, ...] = ()
+    planned_marks: int = 0
+    planned_steps: int = 0
+    prompts_sha256: str = ""
+    source_run: str = ""
+    server_version: str = ""
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """One run or several of one subject, to be read together."""
+
+    runs: tuple[Run, ...]
+
+    def __post_init__(self) -> None:
+        """Refuses runs that cannot be read together.
+
+        Raises:
+            ValueError: There is no run, or the runs have different subjects.
+        """
+        subjects = {run.subject for run in self.runs}
+        if len(subjects) != 1:
+            found = ", ".join(sorted(subjects)) or "no run at all"
+            raise ValueError(f"a dataset holds runs of one subject, found {found}")
+
+    @property
+    def subject(self) -> str:
+        """Subject of every run."""
+        return self.runs[0].subject
+
+    @property
+    def participants(self) -> tuple[str, ...]:
+        """Ids of all participants, in order of first appearance."""
+        return tuple(dict.fromkeys(p.id for run in self.runs for p in run.participants))
+
+    def rounds(self) -> Iterator[tuple[Run, Round]]:
+        """Yields every round with its run."""
+        for run in self.runs:
+            for round_ in run.rounds:
+                yield run, round_

@@ -1,0 +1,1 @@
+"""The command line: plays leagues, follows runs, writes reports, all over gRPC."""

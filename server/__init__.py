@@ -1,0 +1,1 @@
+"""The gRPC server: plays leagues, keeps everything, serves what it kept."""

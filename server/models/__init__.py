@@ -1,0 +1,1 @@
+"""Chat models over the network, and the small ones that this machine serves."""

@@ -1,0 +1,1 @@
+"""Small real models on this machine: fetched as data, verified, served without a key."""

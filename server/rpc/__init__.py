@@ -1,0 +1,1 @@
+"""The wire: one file a service; generated messages stop at `convert`."""

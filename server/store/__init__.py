@@ -1,0 +1,1 @@
+"""Everything that a run produced, in one DuckDB file that one process owns."""
