@@ -1,9 +1,6 @@
-"""What playing a run needs from outside: models to ask and a store to keep.
+"""What is said to a model and what came back: the records, and the port of a chat model."""
 
-`server.models` and `server.store` fill these ports; tests fill them with
-functions.
-"""
-
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -128,3 +125,23 @@ class ChatModel(Protocol):
         Raises:
             CallRefused: The gate refused a call.
         """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """Where the preparation of models stands, such as a download.
+
+    Attributes:
+        activity: For people, such as `fetching qwen2.5-coder-1.5b`.
+        done: Bytes or models done so far.
+        total: In all; 0 where it is not known.
+        unit: `bytes` or `models`.
+    """
+
+    activity: str
+    done: int
+    total: int
+    unit: str
+
+
+Report = Callable[[Preparation], None]
