@@ -1,0 +1,250 @@
+"""Paces the calls to one provider: how many at once, how many a minute, who goes first.
+
+Waiting here is not the model's latency: who asks for a place measures only
+after it has one.
+"""
+
+import asyncio
+import heapq
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+WINDOW_S = 60.0
+_HALVING_INTERVAL_S = 1.0
+_GROWTH_STRETCH = 10
+
+
+@dataclass(eq=False)
+class Entry:
+    """One call in a window: when it went and the tokens that it is counted with."""
+
+    at: float
+    tokens: int
+
+
+class Window:
+    """Calls and tokens of the last minute against their limits.
+
+    A sliding window and not a bucket that refills: no minute, wherever it
+    starts, holds more than the limits.
+    """
+
+    def __init__(self, requests: int | None, tokens: int | None) -> None:
+        self._requests = requests
+        self._tokens = tokens
+        self._entries: deque[Entry] = deque()
+        self._sum = 0
+
+    def due(self, now: float, tokens: int) -> float:
+        """Returns when a call of so many tokens may go: `now` or later.
+
+        A call that is larger than a whole minute's tokens may go once the
+        window is empty; it could never go otherwise.
+        """
+        self._expire(now)
+        due = now
+        if self._requests is not None and len(self._entries) >= self._requests:
+            due = self._entries[len(self._entries) - self._requests].at + WINDOW_S
+        if self._tokens is not None:
+            excess = self._sum + min(tokens, self._tokens) - self._tokens
+            for entry in self._entries:
+                if excess <= 0:
+                    break
+                excess -= entry.tokens
+                due = max(due, entry.at + WINDOW_S)
+        return due
+
+    def take(self, now: float, tokens: int) -> Entry:
+        """Counts a call."""
+        entry = Entry(now, tokens)
+        if self._requests is not None or self._tokens is not None:
+            self._entries.append(entry)
+            self._sum += tokens
+        return entry
+
+    def settle(self, entry: Entry, tokens: int) -> None:
+        """Counts a call with the tokens that it really took."""
+        if entry in self._entries:
+            self._sum += tokens - entry.tokens
+            entry.tokens = tokens
+
+    def give_back(self, entry: Entry) -> None:
+        """Forgets a call that was never sent."""
+        if entry in self._entries:
+            self._entries.remove(entry)
+            self._sum -= entry.tokens
+
+    def _expire(self, now: float) -> None:
+        while self._entries and self._entries[0].at + WINDOW_S <= now:
+            self._sum -= self._entries.popleft().tokens
+
+
+class Place:
+    """A place among the calls under way, had by `async with`.
+
+    It counts against the limits a minute only once `sent` is called, so that a
+    call that was refused at the last moment costs nobody a turn.
+    """
+
+    def __init__(self, pacer: "Pacer", priority: tuple[int, int], tokens: int) -> None:
+        self._pacer = pacer
+        self._priority = priority
+        self._tokens = tokens
+        self._entry: Entry | None = None
+        self._sent = False
+
+    async def __aenter__(self) -> Self:
+        self._entry = await self._pacer.acquire(self._priority, self._tokens)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._entry is not None:
+            self._pacer.release(self._entry, sent=self._sent)
+
+    def sent(self) -> None:
+        """Notes that the request leaves now."""
+        self._sent = True
+
+    def settle(self, tokens: int) -> None:
+        """Corrects the estimate by the tokens that the call really took."""
+        if self._entry is not None:
+            self._pacer.settle(self._entry, tokens)
+
+
+@dataclass(order=True)
+class _Waiter:
+    priority: tuple[int, int]
+    number: int
+    tokens: int
+    granted: "asyncio.Future[Entry]"
+
+
+class Pacer:
+    """Gives out places for the calls to one provider.
+
+    The smallest priority goes first, and within it who came first. Where the
+    first in the queue has to wait for its minute, those behind it wait too: a
+    large call cannot be overtaken for ever by small ones.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_concurrent: int,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Creates a pacer in which no call is under way.
+
+        Args:
+            max_concurrent: Calls under way at once, at most.
+            requests_per_minute: Calls in any minute, at most.
+            tokens_per_minute: Tokens in any minute, at most.
+            clock: Seconds that only grow.
+        """
+        self._max = max_concurrent
+        self._limit = max_concurrent
+        self._clock = clock
+        self._window = Window(requests_per_minute, tokens_per_minute)
+        self._queue: list[_Waiter] = []
+        self._numbers = itertools.count()
+        self._in_flight = 0
+        self._stretch = 0
+        self._held_until = float("-inf")
+        self._halved_at = float("-inf")
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def in_flight(self) -> int:
+        """Places given out."""
+        return self._in_flight
+
+    @property
+    def limit(self) -> int:
+        """Places that may be given out at once, as things stand."""
+        return self._limit
+
+    def place(self, priority: tuple[int, int], tokens: int) -> Place:
+        """Returns a place to enter; entering waits until it is free."""
+        return Place(self, priority, tokens)
+
+    def succeeded(self) -> None:
+        """Hears of a call that the provider served; a stretch of them widens the limit."""
+        self._stretch += 1
+        if self._stretch >= _GROWTH_STRETCH and self._limit < self._max:
+            self._stretch = 0
+            self._limit += 1
+            self._wake()
+
+    def throttled(self) -> None:
+        """Hears that the provider has had too much (429): half as many calls from now on.
+
+        Calls that left together fail together, so one halving a second is
+        taken for one signal.
+        """
+        self._stretch = 0
+        now = self._clock()
+        if now - self._halved_at >= _HALVING_INTERVAL_S:
+            self._halved_at = now
+            self._limit = max(1, self._limit // 2)
+
+    def hold(self, seconds: float) -> None:
+        """Sends nothing to the provider for so long; calls under way go on."""
+        self._held_until = max(self._held_until, self._clock() + seconds)
+
+    async def acquire(self, priority: tuple[int, int], tokens: int) -> Entry:
+        """Waits for a place; `place` is the safe way to have one."""
+        granted: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._queue, _Waiter(priority, next(self._numbers), tokens, granted))
+        self._wake()
+        try:
+            return await granted
+        except asyncio.CancelledError:
+            # The place may have been granted in the same turn of the loop.
+            if granted.done() and not granted.cancelled():
+                self.release(granted.result(), sent=False)
+            else:
+                granted.cancel()
+                self._wake()
+            raise
+
+    def release(self, entry: Entry, *, sent: bool) -> None:
+        """Takes a place back."""
+        self._in_flight -= 1
+        if not sent:
+            self._window.give_back(entry)
+        self._wake()
+
+    def settle(self, entry: Entry, tokens: int) -> None:
+        """Counts a call with the tokens that it really took."""
+        self._window.settle(entry, tokens)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._queue and self._in_flight < self._limit:
+            first = self._queue[0]
+            if first.granted.done():
+                heapq.heappop(self._queue)
+                continue
+            now = self._clock()
+            due = max(self._held_until, self._window.due(now, first.tokens))
+            if due > now:
+                self._timer = asyncio.get_running_loop().call_later(due - now, self._wake)
+                return
+            heapq.heappop(self._queue)
+            self._in_flight += 1
+            first.granted.set_result(self._window.take(now, first.tokens))
