@@ -1,0 +1,140 @@
+"""Our own failures. A participant's failure is data and never becomes one of these.
+
+LeagueError
+├─ InvalidRequestError   a field of a request cannot be used
+├─ InvalidTokenError     not a token of this service or of this request
+├─ NotFoundError         there is no such run or round
+├─ RunExistsError        the id is taken
+├─ RequestIdReusedError  the same request id with other content
+├─ WrongStateError       the run's state does not allow the call
+├─ TooManyRunsError      more runs than this server takes
+├─ ModelUnavailableError a participant cannot play
+├─ SandboxUnavailableError  programming needs what this server lacks
+├─ NotPlayingError       the server was started so that it plays nothing
+├─ UnauthenticatedError  no token, or one that is not known
+└─ StoreError            the store could not do its work
+   └─ DatabaseUnusableError  it cannot be opened: held, newer, damaged
+
+`reason` is a member of `ErrorReason` in the contract, and `metadata` holds
+every dynamic part of the message. `server.rpc.errors` maps them to the wire.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class LeagueError(Exception):
+    """Base of all of them: one English sentence, a reason and its parts."""
+
+    reason: ClassVar[str]
+
+    def __init__(self, message: str, **metadata: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.metadata = metadata
+
+
+class InvalidRequestError(LeagueError):
+    """A field of a request cannot be used; `violations` says why, by field."""
+
+    reason = "INVALID_FIELD"
+
+    def __init__(self, violations: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{field}: {why}" for field, why in violations.items()))
+        self.violations = violations
+
+
+class InvalidTokenError(LeagueError):
+    """Not a token of this service or of this request."""
+
+    reason = "INVALID_TOKEN"
+
+
+class NotFoundError(LeagueError):
+    """There is no such run or round."""
+
+    reason = "NOT_FOUND"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} does not exist", name=name)
+
+
+class RunExistsError(LeagueError):
+    """The id is taken."""
+
+    reason = "RUN_EXISTS"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} exists already; choose another run_id", name=name)
+
+
+class RequestIdReusedError(LeagueError):
+    """The same request id came with other content."""
+
+    reason = "REQUEST_ID_REUSED"
+
+    def __init__(self, request_id: str, name: str) -> None:
+        super().__init__(
+            f"request_id {request_id} created {name} from other content; use a new request_id",
+            request_id=request_id,
+            name=name,
+        )
+
+
+class WrongStateError(LeagueError):
+    """The run's state does not allow the call."""
+
+    reason = "WRONG_STATE"
+
+    def __init__(self, name: str, state: str, needed: str) -> None:
+        super().__init__(f"{name} is {state}; {needed}", name=name, state=state)
+
+
+class TooManyRunsError(LeagueError):
+    """More runs than this server takes."""
+
+    reason = "TOO_MANY_RUNS"
+
+
+class ModelUnavailableError(LeagueError):
+    """Participants cannot play; `problems` says why, by participant id."""
+
+    reason = "MODEL_UNAVAILABLE"
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        # Participants often share a cause: say it once.
+        by_cause: dict[str, list[str]] = {}
+        for participant, problem in problems.items():
+            by_cause.setdefault(problem, []).append(participant)
+        super().__init__(
+            "; ".join(f"{', '.join(ids)}: {problem}" for problem, ids in by_cause.items())
+        )
+        self.problems = problems
+
+
+class SandboxUnavailableError(LeagueError):
+    """Programming needs what this server lacks."""
+
+    reason = "SANDBOX_UNAVAILABLE"
+
+
+class NotPlayingError(LeagueError):
+    """The server was started so that it plays nothing."""
+
+    reason = "NOT_PLAYING"
+
+
+class UnauthenticatedError(LeagueError):
+    """No token, or one that is not known."""
+
+    reason = "UNAUTHENTICATED"
+
+
+class StoreError(LeagueError):
+    """The store could not do its work."""
+
+    reason = "STORE_FAILED"
+
+
+class DatabaseUnusableError(StoreError):
+    """The database cannot be opened: held by another process, newer, damaged."""

@@ -1,0 +1,172 @@
+"""Finds the JSON object in a model's reply, however it is wrapped or broken.
+
+A reply may be empty, huge, prose around JSON, two objects, broken JSON, or
+hostile. The last object that has the wanted keys counts: a model may quote an
+earlier one, and what it decides comes last.
+"""
+
+import json
+import re
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from json_repair import repair_json
+
+# Reading is bounded, so that no reply can hold up the others.
+MAX_CHARACTERS = 1_000_000
+_MAX_REPAIRED_CHARACTERS = 100_000
+_MAX_STARTS = 200
+
+_INVALID_ESCAPE = re.compile(r'\\(?:u(?![0-9a-fA-F]{4})|(?!["\\/bfnrtu]))')
+_FENCE = re.compile(r"^```[a-zA-Z]*\s*|\s*```$")
+
+# JSON turns the start of a LaTeX command into a control character: \frac into
+# a form feed and "rac". What can be told apart from real white space is put
+# back; backspace and form feed never stand in a text on purpose.
+_LOST_COMMANDS = (
+    (re.compile(r"\x08(?=[a-zA-Z])"), r"\\b"),
+    (re.compile(r"\x0c(?=[a-zA-Z])"), r"\\f"),
+    (re.compile(r"\t(?=(?:imes|heta|ext|frac|riangle|au|an|anh|ilde|op)(?![a-z]))"), r"\\t"),
+    (re.compile(r"\r(?=(?:ho|ight|angle|floor|ceil|m)(?![a-z]))"), r"\\r"),
+    (re.compile(r"\n(?=(?:eq|abla|otin|mid)(?![a-z]))"), r"\\n"),
+)
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Why a reply cannot be used.
+
+    Attributes:
+        cause: One word, such as `no_json` or `label_missing`.
+        detail: One sentence that can be shown to the model and to people.
+    """
+
+    cause: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """The object that a reply holds; `repaired` if it was broken JSON."""
+
+    value: "JsonObject"
+    repaired: bool
+
+
+class JsonObject(dict[str, Any]):
+    """A JSON object that remembers the keys that came more than once."""
+
+    repeated: tuple[str, ...] = ()
+
+    @classmethod
+    def from_pairs(cls, pairs: Iterable[tuple[str, Any]]) -> "JsonObject":
+        """Builds the object from its pairs, the last of equal keys winning."""
+        made = cls()
+        repeated = []
+        for key, value in pairs:
+            if key in made:
+                repeated.append(key)
+            made[key] = value
+        made.repeated = tuple(repeated)
+        return made
+
+    def of(self, name: str) -> Any:
+        """Returns the value of a key, matched without regard to case; `None` if it is absent."""
+        if name in self:
+            return self[name]
+        wanted = name.casefold()
+        for key, value in self.items():
+            if key.strip().casefold() == wanted:
+                return value
+        return None
+
+
+_DECODER = json.JSONDecoder(strict=False, object_pairs_hook=JsonObject.from_pairs)
+
+
+def _objects(text: str) -> list[JsonObject]:
+    """Returns the JSON objects that stand in a text, outermost ones only."""
+    found: list[JsonObject] = []
+    start = text.find("{")
+    for _ in range(_MAX_STARTS):
+        if start < 0:
+            break
+        try:
+            value, end = _DECODER.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            end = start + 1
+        else:
+            if isinstance(value, JsonObject):
+                found.append(value)
+        start = text.find("{", end)
+    return found
+
+
+def _tracked(value: Any) -> Any:
+    """Returns what a JSON library made, with its objects as `JsonObject`."""
+    if isinstance(value, dict):
+        return JsonObject.from_pairs((str(key), _tracked(item)) for key, item in value.items())
+    if isinstance(value, list):
+        return [_tracked(item) for item in value]
+    return value
+
+
+def _mended(text: str) -> list[JsonObject]:
+    """Returns the objects that a JSON repair library makes of a text."""
+    start = text.find("{")
+    if start < 0:
+        return []
+    piece = _FENCE.sub("", text[start : start + _MAX_REPAIRED_CHARACTERS])
+    try:
+        made = repair_json(piece, return_objects=True, skip_json_loads=True)
+    except (ValueError, RecursionError):
+        return []
+    made = _tracked(made)
+    candidates = made if isinstance(made, list) else [made]
+    return [item for item in candidates if isinstance(item, JsonObject)]
+
+
+def find_object(text: str, keys: Collection[str]) -> Found | Unreadable:
+    """Finds the object with the given keys in a reply.
+
+    Args:
+        text: The reply as it came.
+        keys: Keys that the object must have, whatever their case.
+    """
+    if not text.strip():
+        return Unreadable("empty_reply", "the reply was empty")
+    if len(text) > MAX_CHARACTERS:
+        return Unreadable("too_long", f"the reply had more than {MAX_CHARACTERS:,} characters")
+    # What a model thinks aloud is not its reply.
+    text = text.rpartition("</think>")[2]
+    seen: list[JsonObject] = []
+    readings: tuple[tuple[Callable[[], list[JsonObject]], bool], ...] = (
+        (lambda: _objects(text), False),
+        (lambda: _objects(_INVALID_ESCAPE.sub(lambda match: "\\" + match[0], text)), True),
+        (lambda: _mended(text), True),
+    )
+    for read, repaired in readings:
+        objects = read()
+        for candidate in reversed(objects):
+            if all(candidate.of(key) is not None for key in keys):
+                return Found(candidate, repaired)
+        seen = seen or objects
+    if not seen:
+        return Unreadable("no_json", "the reply held no JSON object")
+    lacking = [key for key in keys if seen[-1].of(key) is None]
+    return Unreadable("key_missing", f"the JSON object lacked {', '.join(map(repr, lacking))}")
+
+
+def as_text(value: Any) -> str:
+    """Returns a JSON value as a text for people, its lost LaTeX commands put back.
+
+    Strings stay as they are; lists and objects become JSON, so that nothing
+    that was said is lost. Text that UTF-8 cannot hold is replaced.
+    """
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    for pattern, command in _LOST_COMMANDS:
+        text = pattern.sub(command, text)
+    return text.encode("utf-8", "replace").decode().strip()

@@ -1,0 +1,236 @@
+"""Reads replies: a question, an answer or a judgment, or why it cannot be used.
+
+Nothing here raises for what a model wrote. A judgment counts when it covers
+exactly the labels that were shown, each once; anything else is unreadable,
+with a reason that is put to the model when it is asked again.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from server.league.league import Participant
+from server.league.reading import Found, JsonObject, Unreadable, as_text, find_object
+
+# Longer texts would crowd out everything else in a judge's prompt.
+MAX_TEXT = 60_000
+_MAX_SCORE = 100.0
+
+_LABEL_PREFIX = re.compile(r"^(?:label|answer|solution|candidate)\s+", re.IGNORECASE)
+_NUMBER = re.compile(r"^[+-]?\d+(?:\.\d+)?$")
+
+# Makers of well-known lines of models, for the flag of answers that give away
+# whose they are.
+_MAKERS = {
+    "gpt": ("openai", "chatgpt"),
+    "o1": ("openai", "chatgpt"),
+    "o3": ("openai", "chatgpt"),
+    "o4": ("openai", "chatgpt"),
+    "claude": ("anthropic",),
+    "gemini": ("google deepmind",),
+    "gemma": ("google deepmind",),
+    "qwen": ("alibaba", "tongyi"),
+    "llama": ("meta ai",),
+    "grok": ("xai",),
+    "kimi": ("moonshot",),
+    "glm": ("zhipu",),
+    "smollm": ("hugging face", "huggingface"),
+}
+
+
+@dataclass(frozen=True)
+class QuestionReply:
+    """A question as its setter gave it."""
+
+    text: str
+    reference_answer: str
+    marking_scheme: str
+    principle: str
+    repaired: bool
+
+
+@dataclass(frozen=True)
+class AnswerReply:
+    """An answer: the working and the final result."""
+
+    text: str
+    final_answer: str
+    repaired: bool
+
+
+@dataclass(frozen=True)
+class JudgmentReply:
+    """A judgment: a place or a score by label, and reasons by label."""
+
+    values: Mapping[str, float]
+    reasons: Mapping[str, str]
+    repaired: bool
+
+
+def _too_long(**texts: str) -> Unreadable | None:
+    for name, text in texts.items():
+        if len(text) > MAX_TEXT:
+            return Unreadable("too_long", f'"{name}" had more than {MAX_TEXT:,} characters')
+    return None
+
+
+def read_question(reply: str) -> QuestionReply | Unreadable:
+    """Reads a mathematics question."""
+    found = find_object(reply, ("problem",))
+    if isinstance(found, Unreadable):
+        return found
+    value = found.value
+    text = as_text(value.of("problem"))
+    solution = as_text(value.of("solution"))
+    answer = as_text(value.of("answer"))
+    if not text:
+        return Unreadable("text_empty", '"problem" was empty')
+    if not solution and not answer:
+        return Unreadable("text_empty", 'neither "solution" nor "answer" held the reference')
+    scheme = as_text(value.of("marking_scheme"))
+    principle = as_text(value.of("principle"))
+    reference = (
+        f"{solution}\n\nFinal result: {answer}" if solution and answer else solution or answer
+    )
+    problem = _too_long(
+        problem=text, solution=reference, marking_scheme=scheme, principle=principle
+    )
+    return problem or QuestionReply(text, reference, scheme, principle, found.repaired)
+
+
+def read_answer(reply: str) -> AnswerReply | Unreadable:
+    """Reads a mathematics answer; the working or the result may be absent, not both."""
+    found = find_object(reply, ("answer",))
+    if isinstance(found, Unreadable) and found.cause == "key_missing":
+        found = find_object(reply, ("solution",))
+    if isinstance(found, Unreadable):
+        return found
+    text = as_text(found.value.of("solution"))
+    final = as_text(found.value.of("answer"))
+    if not text and not final:
+        return Unreadable("text_empty", '"solution" and "answer" were empty')
+    return _too_long(solution=text, answer=final) or AnswerReply(text, final, found.repaired)
+
+
+def read_ranking(reply: str, labels: Sequence[str]) -> JudgmentReply | Unreadable:
+    """Reads a ranking: a place from 1 to m for each of the m labels; ties are allowed.
+
+    A list of labels from best to worst is taken as well.
+    """
+
+    def place(value: Any) -> float | None:
+        number = _number(value)
+        return number if number is not None and 1 <= number <= len(labels) else None
+
+    wanted = f"a number from 1 to {len(labels)}"
+    return _read_judgment(reply, labels, "ranks", place, wanted)
+
+
+def read_scores(reply: str, labels: Sequence[str]) -> JudgmentReply | Unreadable:
+    """Reads scores: a number from 0 to 100 for each label."""
+
+    def score(value: Any) -> float | None:
+        number = _number(value)
+        return number if number is not None and 0 <= number <= _MAX_SCORE else None
+
+    return _read_judgment(reply, labels, "scores", score, "a number from 0 to 100")
+
+
+def _read_judgment(
+    reply: str,
+    labels: Sequence[str],
+    key: str,
+    convert: Callable[[Any], float | None],
+    wanted: str,
+) -> JudgmentReply | Unreadable:
+    found = find_object(reply, (key,))
+    if isinstance(found, Unreadable):
+        return found
+    given = _by_label(found, key, labels)
+    if isinstance(given, Unreadable):
+        return given
+    values: dict[str, float] = {}
+    for label in labels:
+        number = convert(given[label])
+        if number is None:
+            return Unreadable(
+                "value_invalid", f'"{key}" gave {label} {_short(given[label])}, not {wanted}'
+            )
+        values[label] = number
+    return JudgmentReply(values, _reasons(found.value, labels), found.repaired)
+
+
+def _by_label(found: Found, key: str, labels: Sequence[str]) -> dict[str, Any] | Unreadable:
+    """Returns what a judgment gives each label, if it covers exactly the labels shown."""
+    value = found.value.of(key)
+    if isinstance(value, list) and key == "ranks" and all(isinstance(i, str) for i in value):
+        pairs: list[tuple[str, Any]] = [(item, place) for place, item in enumerate(value, 1)]
+    elif isinstance(value, JsonObject):
+        pairs = [*value.items(), *((name, None) for name in value.repeated)]
+    else:
+        return Unreadable("shape_wrong", f'"{key}" was not an object with one entry a label')
+    known = {label.casefold(): label for label in labels}
+    given: dict[str, Any] = {}
+    for name, item in pairs:
+        label = known.get(_LABEL_PREFIX.sub("", name.strip()).casefold())
+        if label is None:
+            return Unreadable("label_unknown", f'"{key}" named {_short(name)}, which was not shown')
+        if label in given:
+            return Unreadable("label_repeated", f'"{key}" named {label} more than once')
+        given[label] = item
+    lacking = [label for label in labels if label not in given]
+    if lacking:
+        return Unreadable("label_missing", f'"{key}" left out {", ".join(lacking)}')
+    return given
+
+
+def _number(value: Any) -> float | None:
+    """Returns a finite number; digits in quotes count, anything else does not."""
+    if isinstance(value, str) and len(value) < 40 and _NUMBER.match(value.strip()):  # noqa: PLR2004
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _reasons(value: JsonObject, labels: Sequence[str]) -> dict[str, str]:
+    """Returns the reasons by label. They are no part of what makes a judgment count."""
+    reasons = value.of("reasons")
+    if isinstance(reasons, JsonObject):
+        by_label = {
+            _LABEL_PREFIX.sub("", name.strip()).casefold(): r for name, r in reasons.items()
+        }
+        return {label: as_text(by_label.get(label.casefold()))[:MAX_TEXT] for label in labels}
+    # One text for all of them: nothing that was said is lost.
+    text = as_text(reasons)[:MAX_TEXT]
+    return dict.fromkeys(labels, text) if text else {}
+
+
+def _short(value: Any) -> str:
+    text = as_text(value)
+    return repr(text if len(text) <= 40 else text[:40] + "...")  # noqa: PLR2004
+
+
+def names_maker(participant: Participant, *texts: str) -> bool:
+    """Says whether a text names the maker or the line of the model that wrote it."""
+    model = participant.model.rpartition("/")[2].casefold()
+    line = re.match(r"[a-z]+(?:\d(?![.\d]))?", model)
+    names = {participant.family.casefold()}
+    if line:
+        names.add(line[0])
+        for start, makers in _MAKERS.items():
+            if line[0].startswith(start):
+                names.update(makers)
+    words = sorted(name for name in names if len(name) >= 3)  # noqa: PLR2004
+    if not words:
+        return False
+    pattern = re.compile(
+        rf"(?<![a-z])(?:{'|'.join(map(re.escape, words))})(?![a-z])", re.IGNORECASE
+    )
+    return any(pattern.search(text) for text in texts)

@@ -1,0 +1,74 @@
+"""The shapes of replies: one JSON schema a role.
+
+Schemas stay within what strict structured outputs take: every property
+required, none added. Bounds of strings and numbers are there for the endpoints
+that enforce them and are taken out for the others.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from server.league.league import Subject
+
+# Characters that a token holds at least, on average, in text with formulas:
+# small models spend one token a digit. With it the bounds of a schema end a
+# reply before the limit on tokens cuts it.
+_CHARACTERS_PER_TOKEN = 2
+_DEFAULT_TOKENS = 8000
+
+Schema = dict[str, Any]
+
+
+def _object(properties: Mapping[str, Schema]) -> Schema:
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _texts(
+    parts: Mapping[str, int], max_output_tokens: int | None, reserved: int = 0
+) -> Mapping[str, Schema]:
+    """Returns string schemas that divide the reply's length by the given weights."""
+    tokens = (max_output_tokens or _DEFAULT_TOKENS) - reserved
+    # Keys, quotes and braces take about eight tokens a property.
+    characters = max(len(parts) * 16, (tokens - 8 * len(parts)) * _CHARACTERS_PER_TOKEN)
+    total = sum(parts.values())
+    return {
+        name: {"type": "string", "maxLength": max(16, characters * weight // total)}
+        for name, weight in parts.items()
+    }
+
+
+def question_shape(max_output_tokens: int | None) -> Schema:
+    """Returns the schema of a mathematics question."""
+    parts = {"principle": 2, "problem": 5, "solution": 8, "answer": 2, "marking_scheme": 3}
+    return _object(_texts(parts, max_output_tokens))
+
+
+def answer_shape(max_output_tokens: int | None) -> Schema:
+    """Returns the schema of a mathematics answer."""
+    return _object(_texts({"solution": 8, "answer": 2}, max_output_tokens))
+
+
+def judgment_shape(
+    subject: Subject, labels: Sequence[str], max_output_tokens: int | None
+) -> Schema:
+    """Returns the schema of a judgment of the answers under the given labels.
+
+    Reasons come first, so that a model argues before it decides. One property
+    a label makes a missing, invented or repeated label impossible where the
+    endpoint enforces schemas.
+    """
+    reasons = _texts(dict.fromkeys(labels, 1), max_output_tokens, reserved=8 * len(labels))
+    if subject is Subject.MATH:
+        mark: Schema = {"type": "integer", "minimum": 1, "maximum": len(labels)}
+        key = "ranks"
+    else:
+        mark = {"type": "number", "minimum": 0, "maximum": 100}
+        key = "scores"
+    return _object(
+        {"reasons": _object(reasons), key: _object({label: dict(mark) for label in labels})}
+    )

@@ -1,0 +1,272 @@
+"""The DuckDB file: one process owns it, one thread writes it with group commit.
+
+A write is acknowledged only after its transaction is on disk. All writes that
+wait while a commit is under way share the next one, so durable writes scale
+with the number of writers and not with the speed of the disk.
+
+Reads run on threads of their own, each on a cursor of its own: a connection
+that threads share returns rows of other threads.
+"""
+
+import asyncio
+import json
+import queue
+import re
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import duckdb
+
+from server.errors import DatabaseUnusableError, LeagueError, StoreError
+from server.store.migrate import migrate
+
+T = TypeVar("T")
+Row = dict[str, Any]
+Work = Callable[["Transaction"], T]
+
+_READERS = 4
+_MAX_BATCH = 512
+_ROWS_A_STATEMENT = 64
+_HOLDER = re.compile(r"PID (\d+)")
+
+
+class Transaction:
+    """What a write does: rows to insert, statements to execute, caches to change.
+
+    Rows are gathered and inserted many at a time when the transaction commits.
+    Changes of `cache` take effect only with the commit.
+    """
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, cache: dict[Any, Any]) -> None:
+        self._cursor = cursor
+        self._cache = cache
+        self._changed: dict[Any, Any] = {}
+        self._rows: dict[str, list[Row]] = {}
+        self.touched: set[str] = set()
+
+    def insert(self, table: str, row: Row) -> None:
+        """Adds a row, to be inserted before the next statement or the commit."""
+        self._rows.setdefault(table, []).append(row)
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Executes a statement after the rows so far, and returns all that it gives."""
+        self.flush()
+        return self._cursor.execute(sql, list(parameters)).fetchall()
+
+    def cached(self, key: Any, load: Callable[[], T]) -> T:
+        """Returns a cached value as this transaction sees it, loading it the first time."""
+        if key in self._changed:
+            return self._changed[key]  # type: ignore[no-any-return]
+        if key not in self._cache:
+            self._changed[key] = load()
+            return self._changed[key]  # type: ignore[no-any-return]
+        return self._cache[key]  # type: ignore[no-any-return]
+
+    def set_cached(self, key: Any, value: Any) -> None:
+        """Changes a cached value, if the transaction commits."""
+        self._changed[key] = value
+
+    def flush(self) -> None:
+        """Inserts the rows so far."""
+        rows, self._rows = self._rows, {}
+        for table, waiting in rows.items():
+            for start in range(0, len(waiting), _ROWS_A_STATEMENT):
+                self._insert(table, waiting[start : start + _ROWS_A_STATEMENT])
+
+    def _insert(self, table: str, rows: list[Row]) -> None:
+        columns = list(rows[0])
+        places = "(" + ", ".join("?" for _ in columns) + ")"
+        sql = (
+            f"insert into {table} ({', '.join(columns)}) values "  # noqa: S608 - our own names
+            + ", ".join([places] * len(rows))
+        )
+        self._cursor.execute(sql, [row[column] for row in rows for column in columns])
+
+    def commit_caches(self) -> None:
+        """Makes the changes of caches visible; called once the commit is on disk."""
+        self._cache.update(self._changed)
+
+
+class Database:
+    """An open database file.
+
+    Args:
+        path: The file; created, with its folder, if it does not exist.
+        on_commit: Called on the writer's thread after a commit, with the names
+            that its transactions touched.
+
+    Raises:
+        DatabaseUnusableError: The file is held by another process, newer than
+            this program, damaged, or cannot be written.
+    """
+
+    def __init__(self, path: Path, on_commit: Callable[[set[str]], None]) -> None:
+        self.path = path
+        self._on_commit = on_commit
+        self._connection = _open(path)
+        try:
+            migrate(self._connection, path)
+        except BaseException:
+            self._connection.close()
+            raise
+        self._cache: dict[Any, Any] = {}
+        self._queue: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-read")
+        self._writer = threading.Thread(target=self._write_all, name="store-write", daemon=True)
+        self._writer.start()
+        self._closed = False
+
+    async def write(self, work: Work[T]) -> T:
+        """Runs a write and returns its value once it is on disk.
+
+        Raises:
+            StoreError: It could not be written.
+            LeagueError: What the write itself raised.
+        """
+        if self._closed:
+            raise StoreError("the store is closed")
+        future: Future[T] = Future()
+        self._queue.put((work, future))
+        # Shielded: a caller that goes away does not undo what it has asked for.
+        return await asyncio.shield(asyncio.wrap_future(future))
+
+    async def read(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """Runs a read on a cursor of its own, on another thread."""
+
+        def run() -> T:
+            with self._connection.cursor() as cursor:
+                return work(cursor)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+        except duckdb.Error as error:
+            raise StoreError(f"the database cannot be read: {_first_line(error)}") from error
+
+    def close(self) -> None:
+        """Writes what waits, and lets go of the file."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        self._writer.join()
+        self._readers.shutdown()
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write_all(self) -> None:
+        open_ = True
+        with self._connection.cursor() as cursor:
+            while open_:
+                batch = [self._queue.get()]
+                while len(batch) < _MAX_BATCH and not self._queue.empty():
+                    batch.append(self._queue.get())
+                open_ = None not in batch
+                self._write_batch(cursor, [item for item in batch if item is not None])
+
+    def _write_batch(
+        self, cursor: duckdb.DuckDBPyConnection, batch: list[tuple[Work[Any], Future[Any]]]
+    ) -> None:
+        if not batch:
+            return
+        try:
+            self._commit(cursor, batch)
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is the callers' to know
+            if len(batch) == 1:
+                batch[0][1].set_exception(_as_league_error(error))
+                return
+            # One bad write spoils a shared transaction: each gets its own.
+            for item in batch:
+                self._write_batch(cursor, [item])
+
+    def _commit(
+        self, cursor: duckdb.DuckDBPyConnection, batch: list[tuple[Work[Any], Future[Any]]]
+    ) -> None:
+        transaction = Transaction(cursor, self._cache)
+        cursor.execute("begin")
+        try:
+            values = [work(transaction) for work, _ in batch]
+            transaction.flush()
+            cursor.execute("commit")
+        except BaseException:
+            _roll_back(cursor)
+            raise
+        transaction.commit_caches()
+        self._on_commit(transaction.touched)
+        for (_, future), value in zip(batch, values, strict=True):
+            future.set_result(value)
+
+
+def _open(path: Path) -> duckdb.DuckDBPyConnection:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return duckdb.connect(
+            str(path),
+            config={
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "memory_limit": "1GB",
+                "threads": "2",
+            },
+        )
+    except OSError as error:
+        raise DatabaseUnusableError(f"{path} cannot be created: {error.strerror}") from error
+    except duckdb.Error as error:
+        raise DatabaseUnusableError(_why_unusable(path, str(error))) from error
+
+
+def _why_unusable(path: Path, message: str) -> str:
+    if "Could not set lock" in message:
+        found = _HOLDER.search(message)
+        pid = found[1] if found else "unknown"
+        address = _address_of(path, pid)
+        cure = f"add --server {address}" if address else f"stop that process (PID {pid})"
+        return (
+            f"{path} is in use by another server, process {pid}: {cure}, or name another database"
+        )
+    if "version number" in message:
+        return (
+            f"{path} was written by a newer DuckDB: update this program, or name another database"
+        )
+    return f"{path} cannot be opened: {message.splitlines()[0]}"
+
+
+def holder_file(path: Path) -> Path:
+    """Returns the file beside a database in which its server says where it listens."""
+    return path.with_name(path.name + ".server.json")
+
+
+def _address_of(path: Path, pid: str) -> str:
+    """Returns where the process that holds the database listens, if it said so."""
+    try:
+        said = json.loads(holder_file(path).read_text("utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(said.get("address", "")) if str(said.get("pid")) == pid else ""
+
+
+def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
+    try:
+        cursor.execute("rollback")
+    except duckdb.Error:
+        # There may be no transaction left to roll back.
+        return
+
+
+def _as_league_error(error: Exception) -> Exception:
+    if isinstance(error, LeagueError):
+        return error
+    if isinstance(error, duckdb.Error | OSError):
+        return StoreError(f"the database cannot be written: {_first_line(error)}")
+    return error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

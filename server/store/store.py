@@ -1,0 +1,376 @@
+"""The store of runs: what may be written and read, and what each write means.
+
+A step is acknowledged once its transaction is on disk, with its marks and its
+event in the same transaction: the table of events is the only truth about
+what happened, and a watcher that reads it can lose nothing.
+"""
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+
+from server.errors import (
+    NotFoundError,
+    RequestIdReusedError,
+    RunExistsError,
+    WrongStateError,
+)
+from server.league.league import Budget
+from server.league.schedule import StepKey
+from server.store import codec
+from server.store.changes import Changes
+from server.store.database import Database, Transaction
+from server.store.progress import after_call, after_step, load_progress
+from server.store.records import (
+    CallRecord,
+    EventRecord,
+    Failure,
+    MarkRecord,
+    NewRun,
+    Progress,
+    RunRecord,
+    RunState,
+    StepRecord,
+    utc_now,
+)
+
+_COPIED_STEPS = """
+insert into step select ?, round, role, participant, outcome, cause, detail, reasks,
+    repaired, 0, content, ? from step where run_id = ? and role in ('question', 'answer')
+"""
+
+
+class Store:
+    """All runs of one database file; see `Database` for what it guarantees.
+
+    Must be opened on the event loop on which it is used.
+
+    Raises:
+        DatabaseUnusableError: The file cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.changes = Changes(asyncio.get_running_loop())
+        self.database = Database(path, self.changes.announce)
+
+    def close(self) -> None:
+        """Writes what waits, and lets go of the file."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Writes.
+
+    async def create_run(self, new: NewRun) -> tuple[RunRecord, bool]:
+        """Creates a run, and says whether an earlier request had created it already.
+
+        Raises:
+            RunExistsError: The id is taken.
+            RequestIdReusedError: The request id came with other content before.
+        """
+
+        def work(tx: Transaction) -> tuple[RunRecord, bool]:
+            earlier = _earlier_run(tx, new)
+            if earlier:
+                return _run(tx, earlier), True
+            if tx.execute("select 1 from run where run_id = ?", [new.run_id]):
+                raise RunExistsError(f"runs/{new.run_id}")
+            _insert_run(tx, new)
+            _event(tx, new.run_id, "state", {"state": RunState.PENDING, "reason": ""})
+            return _run(tx, new.run_id), False
+
+        return await self.database.write(work)
+
+    async def set_state(
+        self,
+        run_id: str,
+        state: RunState,
+        *,
+        reason: str = "",
+        failure: Failure | None = None,
+        only_from: frozenset[RunState] = frozenset(RunState),
+        budget: Budget | None = None,
+    ) -> RunRecord:
+        """Moves a run to a state, with its event, and returns it as it is then.
+
+        A run that is in the state already stays as it is. `budget`, where one
+        is given, takes the place of the league's in the same transaction.
+
+        Raises:
+            NotFoundError: There is no such run.
+            WrongStateError: It is in none of the states of `only_from`.
+        """
+
+        def work(tx: Transaction) -> RunRecord:
+            run = _run(tx, run_id)
+            if run.state is state:
+                return run
+            if run.state not in only_from or run.state.terminal:
+                needed = " or ".join(sorted(only_from - _TERMINAL))
+                raise WrongStateError(run.name, run.state, f"it must be {needed}")
+            league = run.league if budget is None else replace(run.league, budget=budget)
+            now = utc_now()
+            tx.execute(
+                "update run set state = ?, state_reason = ?, failure = ?, league = ?, "
+                "started_at = ?, ended_at = ? where run_id = ?",
+                [
+                    str(state),
+                    reason,
+                    codec.dump_failure(failure),
+                    codec.dump_league(league),
+                    run.started_at or (now if state is RunState.RUNNING else None),
+                    now if state.terminal else None,
+                    run_id,
+                ],
+            )
+            _event(tx, run_id, "state", {"state": str(state), "reason": reason})
+            return _run(tx, run_id)
+
+        return await self.database.write(work)
+
+    async def record_call(self, run_id: str, call: CallRecord) -> None:
+        """Keeps one call to a model."""
+
+        def work(tx: Transaction) -> None:
+            sequence = tx.cached(("calls", run_id), lambda: _progress(tx, run_id).calls) + 1
+            tx.set_cached(("calls", run_id), sequence)
+            tx.set_cached(("progress", run_id), after_call(_progress(tx, run_id), call))
+            tx.insert("call", codec.call_row(run_id, call, sequence))
+
+        await self.database.write(work)
+
+    async def finish_step(
+        self, run_id: str, step: StepRecord, marks: tuple[MarkRecord, ...] = ()
+    ) -> None:
+        """Keeps how a step ended, with its marks and its event."""
+
+        def work(tx: Transaction) -> None:
+            tx.insert("step", {**codec.step_row(run_id, step), "finished_at": utc_now()})
+            for mark in marks:
+                tx.insert("mark", codec.mark_row(run_id, mark))
+            progress = after_step(_progress(tx, run_id), step, len(marks))
+            tx.set_cached(("progress", run_id), progress)
+            body = {
+                "round": step.key.round,
+                "role": str(step.key.role),
+                "participant": step.key.participant,
+                "outcome": str(step.outcome),
+                "cause": step.cause,
+                "calls": step.calls,
+            }
+            _event(tx, run_id, "step", body)
+
+        await self.database.write(work)
+
+    async def record_preparation(self, run_id: str, body: dict[str, Any]) -> None:
+        """Keeps where the preparation of a run's models stands."""
+        await self.database.write(lambda tx: _event(tx, run_id, "preparation", body))
+
+    # Reads.
+
+    async def run(self, run_id: str) -> RunRecord:
+        """Returns a run.
+
+        Raises:
+            NotFoundError: There is none of that id.
+        """
+        return await self.database.read(lambda cursor: _read_run(cursor, run_id))
+
+    async def runs(self, limit: int, before: int | None = None) -> list[RunRecord]:
+        """Returns runs, the newest first; with `before`, those of smaller numbers."""
+
+        def work(cursor: duckdb.DuckDBPyConnection) -> list[RunRecord]:
+            rows = cursor.execute(
+                f"select {codec.RUN_COLUMNS} from run where number < ? "  # noqa: S608
+                "order by number desc limit ?",
+                [before if before is not None else 2**62, limit],
+            ).fetchall()
+            return [
+                codec.load_run(row, load_progress(cursor, row[0], codec.load_league(row[2])))
+                for row in rows
+            ]
+
+        return await self.database.read(work)
+
+    async def unfinished(self) -> list[RunRecord]:
+        """Returns the runs that a playing server has to go on with, oldest first."""
+        runs = await self.runs(limit=2**31)
+        moving = {RunState.PENDING, RunState.RUNNING, RunState.CANCELLING}
+        return [run for run in reversed(runs) if run.state in moving]
+
+    async def steps(self, run_id: str, first: int = 1, last: int = 2**31 - 1) -> list[StepRecord]:
+        """Returns the finished steps of the rounds from `first` to `last`."""
+        rows = await self._rows(
+            f"select {codec.STEP_COLUMNS} from step "  # noqa: S608
+            "where run_id = ? and round between ? and ?",
+            [run_id, first, last],
+        )
+        return [codec.load_step(row) for row in rows]
+
+    async def marks(self, run_id: str, first: int = 1, last: int = 2**31 - 1) -> list[MarkRecord]:
+        """Returns the marks of the rounds from `first` to `last`, as judges saw the answers."""
+        rows = await self._rows(
+            f"select {codec.MARK_COLUMNS} from mark "  # noqa: S608
+            "where run_id = ? and round between ? and ? order by round, judge, position",
+            [run_id, first, last],
+        )
+        return [codec.load_mark(row) for row in rows]
+
+    async def calls(self, run_id: str, after: int, limit: int, *, full: bool) -> list[CallRecord]:
+        """Returns calls in the order in which they ended, from after a sequence number."""
+        columns = codec.CALL_COLUMNS if full else codec.CALL_COLUMNS_BASIC
+        rows = await self._rows(
+            f"select {columns} from call "  # noqa: S608
+            "where run_id = ? and sequence > ? order by sequence limit ?",
+            [run_id, after, limit],
+        )
+        return [codec.load_call(row) for row in rows]
+
+    async def calls_of_open_steps(self, run_id: str) -> dict[StepKey, list[CallRecord]]:
+        """Returns the calls of steps that have not finished, in order of asking."""
+        rows = await self._rows(
+            f"select {codec.CALL_COLUMNS} from call c where run_id = ? and not exists "  # noqa: S608
+            "(select 1 from step s where s.run_id = c.run_id and s.round = c.round "
+            "and s.role = c.role and s.participant = c.participant) order by ask, attempt",
+            [run_id],
+        )
+        found: dict[StepKey, list[CallRecord]] = {}
+        for row in rows:
+            call = codec.load_call(row)
+            found.setdefault(call.key, []).append(call)
+        return found
+
+    async def events(self, run_id: str, after: int, limit: int) -> list[EventRecord]:
+        """Returns events in order, from after a sequence number."""
+        rows = await self._rows(
+            "select sequence, happened_at, kind, body, progress from event "
+            "where run_id = ? and sequence > ? order by sequence limit ?",
+            [run_id, after, limit],
+        )
+        return [codec.load_event(row) for row in rows]
+
+    async def prompts(self, sha256: str) -> dict[str, str]:
+        """Returns the prompts of a set by role.
+
+        Raises:
+            NotFoundError: No run has used it.
+        """
+        rows = await self._rows("select texts from prompt_set where sha256 = ?", [sha256])
+        if not rows:
+            raise NotFoundError(f"prompt set {sha256}")
+        texts: dict[str, str] = json.loads(rows[0][0])
+        return texts
+
+    async def _rows(self, sql: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
+        return await self.database.read(lambda cursor: cursor.execute(sql, parameters).fetchall())
+
+
+_TERMINAL = frozenset(state for state in RunState if state.terminal)
+
+
+def _earlier_run(tx: Transaction, new: NewRun) -> str:
+    """Returns the run that the same request created before; empty if none did."""
+    if not new.request_id:
+        return ""
+    rows = tx.execute(
+        "select run_id, content_sha256 from request where request_id = ?", [new.request_id]
+    )
+    if not rows:
+        return ""
+    run_id, content_sha256 = rows[0]
+    if content_sha256 != new.content_sha256:
+        raise RequestIdReusedError(new.request_id, f"runs/{run_id}")
+    return str(run_id)
+
+
+def _insert_run(tx: Transaction, new: NewRun) -> None:
+    now = utc_now()
+    number = tx.execute("select coalesce(max(number), 0) + 1 from run")[0][0]
+    tx.execute(
+        "insert into prompt_set values (?, ?, ?) on conflict do nothing",
+        [new.prompts_sha256, str(new.league.subject), codec.dump(new.prompts)],
+    )
+    tx.insert(
+        "run",
+        {
+            "run_id": new.run_id,
+            "number": number,
+            "league": codec.dump_league(new.league),
+            "state": str(RunState.PENDING),
+            "prompts_sha256": new.prompts_sha256,
+            "source_run": new.source_run,
+            "server_version": new.server_version,
+            "settings": codec.dump(new.settings),
+            "created_at": now,
+        },
+    )
+    if new.request_id:
+        tx.insert(
+            "request",
+            {
+                "request_id": new.request_id,
+                "content_sha256": new.content_sha256,
+                "run_id": new.run_id,
+            },
+        )
+    if new.source_run:
+        tx.execute(_COPIED_STEPS, [new.run_id, now, new.source_run])
+
+
+def _run(tx: Transaction, run_id: str) -> RunRecord:
+    rows = tx.execute(f"select {codec.RUN_COLUMNS} from run where run_id = ?", [run_id])  # noqa: S608
+    if not rows:
+        raise NotFoundError(f"runs/{run_id}")
+    return codec.load_run(rows[0], _progress(tx, run_id))
+
+
+def _read_run(cursor: duckdb.DuckDBPyConnection, run_id: str) -> RunRecord:
+    rows = cursor.execute(
+        f"select {codec.RUN_COLUMNS} from run where run_id = ?",  # noqa: S608
+        [run_id],
+    ).fetchall()
+    if not rows:
+        raise NotFoundError(f"runs/{run_id}")
+    progress = load_progress(cursor, run_id, codec.load_league(rows[0][2]))
+    return codec.load_run(rows[0], progress)
+
+
+def _progress(tx: Transaction, run_id: str) -> Progress:
+    def load() -> Progress:
+        rows = tx.execute("select league from run where run_id = ?", [run_id])
+        if not rows:
+            raise NotFoundError(f"runs/{run_id}")
+        return load_progress(tx, run_id, codec.load_league(rows[0][0]))
+
+    return tx.cached(("progress", run_id), load)
+
+
+def _event(tx: Transaction, run_id: str, kind: str, body: dict[str, Any]) -> None:
+    """Adds the next event of a run; numbers are given here and nowhere else."""
+
+    def last() -> int:
+        rows = tx.execute("select coalesce(max(sequence), 0) from event where run_id = ?", [run_id])
+        return int(rows[0][0])
+
+    sequence = tx.cached(("events", run_id), last) + 1
+    tx.set_cached(("events", run_id), sequence)
+    tx.insert(
+        "event",
+        {
+            "run_id": run_id,
+            "sequence": sequence,
+            "happened_at": utc_now(),
+            "kind": kind,
+            "body": codec.dump(body),
+            "progress": codec.dump_progress(_progress(tx, run_id)),
+        },
+    )
+    tx.touched.add(run_id)
