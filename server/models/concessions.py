@@ -9,6 +9,7 @@ and what a refusal names is left out from then on.
 import re
 from typing import Any
 
+from server.models.endings import names_missing_model
 from server.models.schema import without_bounds
 
 _FORMATS = ("json_schema", "json_object", "text")
@@ -90,7 +91,7 @@ class Concessions:
         Returns:
             What will be different when asked again; empty if nothing will.
         """
-        if status not in _STATUSES:
+        if status not in _STATUSES or names_missing_model(message):
             return ""
         text = message.lower()
         named = param.split(".", maxsplit=1)[0]

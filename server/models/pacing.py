@@ -25,6 +25,7 @@ class Entry:
 
     at: float
     tokens: int
+    counted: bool = True
 
 
 class Window:
@@ -61,27 +62,30 @@ class Window:
 
     def take(self, now: float, tokens: int) -> Entry:
         """Counts a call."""
-        entry = Entry(now, tokens)
-        if self._requests is not None or self._tokens is not None:
+        entry = Entry(now, tokens, counted=self._requests is not None or self._tokens is not None)
+        if entry.counted:
             self._entries.append(entry)
             self._sum += tokens
         return entry
 
     def settle(self, entry: Entry, tokens: int) -> None:
         """Counts a call with the tokens that it really took."""
-        if entry in self._entries:
+        if entry.counted:
             self._sum += tokens - entry.tokens
             entry.tokens = tokens
 
     def give_back(self, entry: Entry) -> None:
         """Forgets a call that was never sent."""
-        if entry in self._entries:
+        if entry.counted:
+            entry.counted = False
             self._entries.remove(entry)
             self._sum -= entry.tokens
 
     def _expire(self, now: float) -> None:
         while self._entries and self._entries[0].at + WINDOW_S <= now:
-            self._sum -= self._entries.popleft().tokens
+            expired = self._entries.popleft()
+            expired.counted = False
+            self._sum -= expired.tokens
 
 
 class Place:

@@ -1,0 +1,265 @@
+"""A chat model behind any endpoint that speaks the OpenAI chat API."""
+
+import asyncio
+import hashlib
+import json
+import random
+import urllib.parse
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import openai
+
+from server.league.league import Participant
+from server.models.chat import Attempt, CallGate, ChatRequest, Usage
+from server.models.concessions import Concessions
+from server.models.endings import RETRIED, Ending, unavailable
+from server.models.exchange import Exchange
+from server.models.pacing import Pacer, Place
+from server.models.pricing import cost, worst_case
+from server.settings import ModelSettings, ProviderSettings
+
+Sleep = Callable[[float], Awaitable[object]]
+
+_FIRST_BACKOFF_S = 1.0
+_MAX_BACKOFF_S = 60.0
+_HEADER_SAFE = " /:@!$&'()*+,;=~[]"
+
+_random = random.SystemRandom()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """One model of one provider, shared by all participants that play with it.
+
+    Attributes:
+        client: Client of the endpoint.
+        pacer: Pacer of the provider.
+        settings: The provider's settings.
+        prices: What is known of the model; `None` if nothing is.
+        secret: The key, which must not reach a record.
+        concessions: What the endpoint has refused so far.
+    """
+
+    client: openai.AsyncOpenAI = field(repr=False)
+    pacer: Pacer
+    settings: ProviderSettings
+    prices: ModelSettings | None = None
+    secret: str = field(default="", repr=False)
+    concessions: Concessions = field(default_factory=Concessions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tried:
+    """An attempt and what follows from it."""
+
+    attempt: Attempt
+    conceded: bool
+    retry_after_s: float | None
+
+
+class OpenAIChat:
+    """A model that can be asked, with one participant's settings."""
+
+    def __init__(
+        self, participant: Participant, endpoint: Endpoint, *, sleep: Sleep = asyncio.sleep
+    ) -> None:
+        self._participant = participant
+        self._endpoint = endpoint
+        self._sleep = sleep
+
+    async def ask(self, request: ChatRequest, gate: CallGate) -> Attempt:
+        """Asks once, retrying what a retry can mend, and returns the last attempt.
+
+        An attempt that an endpoint refused for its form is asked again at once
+        in another form, and does not count as a retry.
+
+        Raises:
+            CallRefused: The gate refused a call.
+        """
+        number = request.first_attempt
+        failures = 0
+        while True:
+            tried = await self._attempt(request, gate, number)
+            number += 1
+            if tried.conceded:
+                continue
+            retried = tried.attempt.cause in RETRIED and not tried.attempt.fatal
+            if not retried or failures >= self._endpoint.settings.max_retries:
+                return tried.attempt
+            backoff = _random.uniform(0, min(_MAX_BACKOFF_S, _FIRST_BACKOFF_S * 2**failures))
+            failures += 1
+            await self._sleep(max(backoff, tried.retry_after_s or 0.0))
+
+    async def _attempt(self, request: ChatRequest, gate: CallGate, number: int) -> _Tried:
+        endpoint = self._endpoint
+        worst = worst_case(
+            request.messages,
+            request.schema,
+            self._participant.max_output_tokens,
+            endpoint.prices,
+        )
+        async with endpoint.pacer.place(request.priority, worst.tokens) as place:
+            await gate.before(
+                prompt_tokens=worst.prompt_tokens,
+                completion_tokens=worst.completion_tokens,
+                cost_usd=worst.cost_usd,
+            )
+            # Only now: another call may have taught what to leave out while
+            # this one waited.
+            body = self._body(request)
+            response_format = body.get("response_format", {"type": "text"})["type"]
+            exchange = Exchange(
+                endpoint.client,
+                timeout_s=endpoint.settings.timeout_s,
+                stall_s=endpoint.settings.stall_s,
+            )
+            record = _Record(number, response_format, _digest(body))
+            place.sent()
+            try:
+                ending = await exchange.run(body, _headers(request))
+            except asyncio.CancelledError:
+                ending = unavailable("interrupted", "the call was given up while it was under way")
+                await _keep(gate, self._record(record, exchange, ending))
+                raise
+            conceded = self._concede(body, exchange, ending)
+            if conceded:
+                detail = f"{ending.detail}; asked again {conceded}"
+                ending = unavailable("bad_request", detail)
+            self._pace(place, exchange, ending)
+            attempt = self._record(record, exchange, ending)
+            await _keep(gate, attempt)
+        return _Tried(
+            attempt=attempt, conceded=bool(conceded), retry_after_s=exchange.retry_after_s
+        )
+
+    def _body(self, request: ChatRequest) -> dict[str, Any]:
+        """Returns the fullest request that the endpoint is not known to refuse."""
+        participant, endpoint = self._participant, self._endpoint
+        stream = endpoint.prices.stream if endpoint.prices is not None else None
+        if stream is None:
+            stream = endpoint.settings.stream
+        optional: dict[str, Any] = {
+            "temperature": participant.temperature,
+            "top_p": participant.top_p,
+            "frequency_penalty": participant.frequency_penalty,
+            "seed": participant.sampling_seed,
+            "max_tokens": participant.max_output_tokens,
+            "reasoning_effort": participant.reasoning_effort or None,
+            "stream": True if stream else None,
+            "stream_options": {"include_usage": True} if stream else None,
+        }
+        body: dict[str, Any] = {
+            "model": participant.model,
+            "messages": [
+                {
+                    "role": message.role,
+                    # A reply that is quoted may hold half a surrogate pair,
+                    # which no request can carry.
+                    "content": message.content.encode("utf-8", "replace").decode("utf-8"),
+                }
+                for message in request.messages
+            ],
+            **{key: value for key, value in optional.items() if value is not None},
+        }
+        return endpoint.concessions.apply(
+            body, request.schema_name, request.schema, bounded=endpoint.settings.bounded_schemas
+        )
+
+    def _concede(self, body: dict[str, Any], exchange: Exchange, ending: Ending) -> str:
+        """Learns what to leave out next time; empty if the refusal is not of that kind."""
+        if exchange.error_body is None or exchange.status is None:
+            return ""
+        if ending.fatal and ending.cause != "unknown_model":
+            return ""
+        return self._endpoint.concessions.learn(
+            body, exchange.status, exchange.error_body, exchange.error_param
+        )
+
+    def _pace(self, place: Place, exchange: Exchange, ending: Ending) -> None:
+        pacer = self._endpoint.pacer
+        usage = exchange.reader.usage
+        if usage.prompt_tokens is not None and usage.completion_tokens is not None:
+            place.settle(usage.prompt_tokens + usage.completion_tokens)
+        elif _uncharged(exchange, ending):
+            place.settle(0)
+        if ending.cause == "rate_limited":
+            pacer.throttled()
+        elif exchange.error_body is None and exchange.status is not None:
+            pacer.succeeded()
+        if exchange.retry_after_s:
+            pacer.hold(exchange.retry_after_s)
+
+    def _record(self, record: "_Record", exchange: Exchange, ending: Ending) -> Attempt:
+        usage = exchange.reader.usage
+        if usage == Usage() and _uncharged(exchange, ending):
+            nothing = Usage(prompt_tokens=0, completion_tokens=0)
+            cost_usd = cost(nothing, self._endpoint.prices)
+        else:
+            cost_usd = cost(usage, self._endpoint.prices)
+        return Attempt(
+            attempt=record.number,
+            outcome=ending.outcome,
+            cause=ending.cause,
+            detail=self._without_key(ending.detail),
+            text=self._without_key(exchange.text),
+            http_status=exchange.status,
+            finish_reason=exchange.reader.finish_reason,
+            usage=usage,
+            cost_usd=cost_usd,
+            latency_s=exchange.latency_s,
+            first_token_s=exchange.first_token_s,
+            started_at=record.started_at,
+            served_model=exchange.reader.served_model,
+            response_format=record.response_format,
+            request_sha256=record.digest,
+            fatal=ending.fatal,
+        )
+
+    def _without_key(self, text: str) -> str:
+        # Endpoints quote a refused key in their error.
+        secret = self._endpoint.secret
+        return text.replace(secret, "[key]") if secret else text
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What of an attempt is known when it is sent."""
+
+    number: int
+    response_format: str
+    digest: str
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC).replace(tzinfo=None))
+
+
+def _uncharged(exchange: Exchange, ending: Ending) -> bool:
+    """Says whether the call cannot have cost anything: it was refused, or never arrived."""
+    return exchange.error_body is not None or ending.cause == "unreachable"
+
+
+async def _keep(gate: CallGate, attempt: Attempt) -> None:
+    """Records the attempt even if this task is cancelled meanwhile: it is paid for."""
+    task = asyncio.ensure_future(gate.after(attempt))
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancelled = True
+    task.result()
+    if cancelled:
+        raise asyncio.CancelledError
+
+
+def _headers(request: ChatRequest) -> Mapping[str, str]:
+    return {
+        "X-LLM-Crowdsourced-Run": urllib.parse.quote(request.run, safe=_HEADER_SAFE),
+        "X-LLM-Crowdsourced-Step": urllib.parse.quote(request.step, safe=_HEADER_SAFE),
+    }
+
+
+def _digest(body: dict[str, Any]) -> str:
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode("utf-8", "replace")).hexdigest()
