@@ -1,0 +1,151 @@
+"""A server for the time of one command, as a child process over the default database."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from client.failures import CommandError
+from client.plain import clean
+
+# Reading the database of a long history takes seconds, not minutes.
+_READY_TIMEOUT_S = 120.0
+# A server that plays nothing has nothing to wait for.
+_IDLE_STOP_S = 10.0
+_SHOWN_LINES = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ready:
+    address: str
+    database: str
+
+
+class EmbeddedServer:
+    """The child process: started, waited for, and stopped again.
+
+    It runs in a session of its own, so that a Ctrl-C in the terminal reaches
+    the command alone, which decides what becomes of the run. Its standard
+    input is a pipe: were the command killed, the server would see it close and
+    stop by itself.
+    """
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, log: IO[bytes], ready: _Ready, *, plays: bool
+    ) -> None:
+        self._process = process
+        self._log = log
+        self._plays = plays
+        self.address = ready.address
+        self.database = ready.database
+
+    @classmethod
+    async def start(cls, *, plays: bool, settings: Path | None = None) -> "EmbeddedServer":
+        """Starts the server and waits until it answers.
+
+        Args:
+            plays: Whether it may play runs. A command that only reads must not
+                start paid calls because a run was left in the database.
+            settings: The server's settings; those that come with it if `None`.
+
+        Raises:
+            CommandError: It could not start; the message has its own words.
+        """
+        log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the server
+        # -P keeps a folder named `server` in the caller's place out of the way.
+        command = [sys.executable, "-P", "-m", "server", "--address", "127.0.0.1:0"]
+        command += ["--until-stdin-closes"]
+        command += [] if plays else ["--no-play"]
+        command += ["--settings", str(settings)] if settings else []
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.timeout(_READY_TIMEOUT_S):
+                ready = await _ready(process)
+        except TimeoutError:
+            ready = None
+        except BaseException:
+            await _end(process)
+            log.close()
+            raise
+        if ready is None:
+            await _end(process)
+            message = _start_failure(_tail(log))
+            log.close()
+            raise CommandError(message)
+        return cls(process, log, ready, plays=plays)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is there."""
+        return self._process.returncode is None
+
+    def last_words(self) -> str:
+        """Returns the end of what the server wrote on standard error."""
+        return _tail(self._log)
+
+    async def stop(self) -> None:
+        """Stops it; a server that plays may first wait for calls under way.
+
+        Cancelling this ends it at once.
+        """
+        try:
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+            with contextlib.suppress(TimeoutError):
+                # The server has its own grace for calls under way; people who
+                # do not want to wait for it press Ctrl-C again.
+                async with asyncio.timeout(None if self._plays else _IDLE_STOP_S):
+                    await self._process.wait()
+        finally:
+            await _end(self._process)
+            self._log.close()
+
+
+async def _ready(process: asyncio.subprocess.Process) -> _Ready | None:
+    """Returns what the first line says; nothing if the server ended without one."""
+    if process.stdout is None:
+        return None
+    line = await process.stdout.readline()
+    try:
+        said = json.loads(line)
+        return _Ready(address=str(said["address"]), database=str(said.get("database", "")))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Ends it at once: a second SIGTERM asks for no grace, and SIGKILL asks nothing."""
+    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+        if process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(number)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.5 if number is signal.SIGTERM else None):
+                await process.wait()
+
+
+def _tail(log: IO[bytes]) -> str:
+    log.seek(0)
+    lines = log.read().decode("utf-8", "replace").strip().splitlines()
+    return "\n".join(clean(line) for line in lines[-_SHOWN_LINES:])
+
+
+def _start_failure(words: str) -> str:
+    said = words or "it gave no reason"
+    cure = ""
+    # DuckDB lets one process in; the server's sentence names who that is.
+    if "--server" not in said and ("PID" in said or "another server" in said):
+        cure = "\nTalk to that server instead: add --server HOST:PORT with its address."
+    return f"The server for this command could not start: {said}{cure}"

@@ -1,0 +1,83 @@
+"""The view for logs and pipes: a line every few seconds, and one for what matters."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from llm_crowdsourced.v1 import event_pb2, round_pb2
+from rich.console import Console
+
+from client import enum_words, plain
+from client.live_view import failures, numbers
+from client.run_progress import RunProgress
+from client.screen import words
+
+_INTERVAL_S = 5.0
+
+
+class LineView:
+    """Writes lines; none holds an escape sequence."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = console
+        self._clock = clock
+        self._next = 0.0
+
+    def __enter__(self) -> Self:
+        """Begins; there is nothing to do."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Ends; there is nothing to do."""
+
+    def update(self, progress: RunProgress, event: event_pb2.RunEvent) -> None:
+        """Writes a line if it is time for one, or if the run changed its state."""
+        kind = event.WhichOneof("kind")
+        now = self._clock()
+        if kind == "run_state_changed":
+            reason = f": {progress.reason}" if progress.reason else ""
+            self._write(progress, f"{progress.state}{reason}")
+        elif now < self._next:
+            return
+        elif kind == "preparation_progress":
+            self._write(progress, preparation_line(event.preparation_progress))
+        elif kind == "step_finished":
+            self._write(progress, step_line(event.step_finished))
+        self._next = now + _INTERVAL_S
+
+    def say(self, sentence: str) -> None:
+        """Writes a sentence."""
+        self._console.print(words(sentence), soft_wrap=True)
+
+    def _write(self, progress: RunProgress, told: str) -> None:
+        now = datetime.now(UTC)
+        parts = [plain.duration(progress.elapsed(now)), plain.one_line(told, 200)]
+        parts += numbers(progress) if progress.progress.done_steps else []
+        left = progress.seconds_left(now)
+        parts += [f"{plain.rough_duration(left)} left"] if left is not None else []
+        lost = failures(progress)
+        parts += [f"lost: {lost}"] if lost else []
+        self.say(" | ".join(parts))
+
+
+def step_line(step: event_pb2.StepFinished) -> str:
+    """Returns such as `round 3: judgment of qwen ok`."""
+    role = enum_words.role(step.role)
+    by = "by" if step.role == round_pb2.ROLE_QUESTION else "of"
+    outcome = enum_words.outcome(step.outcome)
+    cause = f" ({step.cause})" if step.cause else ""
+    return f"round {step.round}: {role} {by} {step.participant} {outcome}{cause}"
+
+
+def preparation_line(report: event_pb2.PreparationProgress) -> str:
+    """Returns such as `fetching qwen: 12.0 MB of 478.1 MB`."""
+    amount = plain.size if report.unit == "bytes" else str
+    reached = amount(report.done) + (f" of {amount(report.total)}" if report.total else "")
+    return f"{report.activity}: {reached}"

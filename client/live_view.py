@@ -1,0 +1,249 @@
+"""The live view: a picture of a run that is drawn again as it moves on."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from llm_crowdsourced.v1 import event_pb2
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from client import plain
+from client.run_name import run_id
+from client.run_progress import Preparation, RoundProgress, RunProgress
+from client.screen import word
+
+_FRAMES_A_SECOND = 4
+# Lines of everything but the rounds, and the least rounds that are shown.
+_OTHER_LINES = 9
+_MIN_ROUNDS = 3
+_MAX_CAUSES = 4
+_STATE_STYLES = {
+    "running": "cyan",
+    "succeeded": "bold green",
+    "failed": "bold red",
+    "cancelled": "red",
+    "cancelling": "red",
+    "paused": "yellow",
+}
+
+
+class Picture:
+    """A run as it is at one moment, drawn to fit the width and height it gets."""
+
+    def __init__(self, progress: RunProgress, now: datetime) -> None:
+        self._progress = progress
+        self._now = now
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draws it."""
+        marks = _ascii_marks if options.ascii_only else _marks
+        height = options.height or console.height
+        parts: list[RenderableType] = [_header(self._progress, self._now, options.max_width)]
+        preparing = [p for p in self._progress.preparations.values() if not p.is_done]
+        if preparing and not self._progress.progress.done_steps:
+            parts += [_preparation(p, options.max_width) for p in preparing]
+        parts += [_bar(self._progress, options.max_width), _numbers(self._progress)]
+        lost = _failures(self._progress)
+        parts += [lost] if lost else []
+        room = max(_MIN_ROUNDS, height - _OTHER_LINES - len(preparing))
+        parts += _rounds(self._progress, room, marks, options.max_width)
+        yield Group(*parts)
+
+
+def _header(progress: RunProgress, now: datetime, width: int) -> RenderableType:
+    title = f"  {plain.one_line(progress.title)}" if progress.title else ""
+    state = Text(progress.state, style=_STATE_STYLES.get(progress.state, ""))
+    state.append(f"  {plain.duration(progress.elapsed(now))}", style="default")
+    left = progress.seconds_left(now)
+    if left is not None:
+        state.append(f"  {plain.rough_duration(left)} left", style="dim")
+    name = Text(run_id(progress.name), style="bold").append(title, style="dim")
+    name.truncate(max(10, width - state.cell_len - 2), overflow="ellipsis")
+    grid = Table.grid(expand=True, padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, justify="right")
+    grid.add_row(name, state)
+    lines: list[RenderableType] = [grid]
+    if progress.reason:
+        lines.append(word(progress.reason, "yellow"))
+    return Group(*lines)
+
+
+def _preparation(item: Preparation, width: int) -> RenderableType:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    grid.add_column(no_wrap=True, justify="right")
+    amount = plain.size if item.unit == "bytes" else str
+    reached = amount(item.done) + (f" of {amount(item.total)}" if item.total else "")
+    label = word(item.activity, limit=max(12, width // 2))
+    room = max(5, width - label.cell_len - len(reached) - 3)
+    bar = ProgressBar(
+        total=item.total or None, completed=item.done, width=room, pulse=not item.total
+    )
+    grid.add_row(label, bar, Text(reached, "dim"))
+    return grid
+
+
+def _bar(progress: RunProgress, width: int) -> RenderableType:
+    total = max(1, progress.progress.total_steps)
+    done = progress.progress.done_steps
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row(
+        ProgressBar(total=total, completed=done, width=max(5, width - 6)),
+        Text(f"{100 * done // total:>3} %"),
+    )
+    return grid
+
+
+def _numbers(progress: RunProgress) -> Text:
+    return Text(" · ").join(Text(part) for part in numbers(progress))
+
+
+def numbers(progress: RunProgress) -> list[str]:
+    """Returns steps, calls, tokens and cost, a phrase each."""
+    now = progress.progress
+    tokens = f"{plain.short_number(now.prompt_tokens)} + {plain.short_number(now.completion_tokens)} tokens"
+    return [
+        f"{now.done_steps:,} of {now.total_steps:,} steps",
+        f"{now.calls:,} calls of {now.total_steps:,} planned",
+        tokens,
+        _cost(now.cost_usd, now.unpriced_calls, now.calls),
+    ]
+
+
+def _cost(cost: float, unpriced: int, calls: int) -> str:
+    if unpriced and unpriced >= calls:
+        return "cost unknown"
+    return plain.dollars(cost) + (
+        f" and {plain.count(unpriced, 'unpriced call')}" if unpriced else ""
+    )
+
+
+def failures(progress: RunProgress) -> str:
+    """Returns the steps lost by cause, the most frequent first; empty without any."""
+    causes = progress.failures().most_common()
+    shown = [f"{plain.one_line(cause, 30)} {number}" for cause, number in causes[:_MAX_CAUSES]]
+    rest = sum(number for _, number in causes[_MAX_CAUSES:])
+    return ", ".join([*shown, f"other {rest}"] if rest else shown)
+
+
+def _failures(progress: RunProgress) -> Text | None:
+    told = failures(progress)
+    return Text(f"Lost steps: {told}", style="red") if told else None
+
+
+def _marks(outcome: str) -> str:
+    return "✓" if outcome == "ok" else "–" if outcome == "skipped" else "✗"
+
+
+def _ascii_marks(outcome: str) -> str:
+    return "+" if outcome == "ok" else "-" if outcome == "skipped" else "x"
+
+
+_Marks = Callable[[str], str]
+
+
+def _rounds(
+    progress: RunProgress, room: int, marks: _Marks, width: int
+) -> Iterable[RenderableType]:
+    shown = chosen(list(progress.rounds.values()), room)
+    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim", expand=False)
+    table.add_column("Round", justify="right", no_wrap=True)
+    table.add_column("Set by", no_wrap=True, overflow="ellipsis", max_width=max(8, width - 50))
+    table.add_column("Question", no_wrap=True, max_width=18, overflow="ellipsis")
+    table.add_column("Answers", no_wrap=True)
+    table.add_column("Judgments", no_wrap=True)
+    for entry in shown:
+        table.add_row(
+            str(entry.index),
+            word(entry.setter or "…"),
+            _question(entry, marks),
+            _steps(entry.answers, entry.answers_planned, marks),
+            _steps(entry.judgments, entry.judgments_planned, marks),
+            style="" if entry.is_begun else "dim",
+        )
+    yield table
+    hidden = [r for r in progress.rounds.values() if r not in shown]
+    if hidden:
+        done = sum(r.is_done for r in hidden)
+        yield Text(
+            f"and {plain.count(len(hidden), 'more round')}: {done} played, "
+            f"{len(hidden) - done} to come",
+            style="dim",
+        )
+
+
+def chosen(rounds: list[RoundProgress], room: int) -> list[RoundProgress]:
+    """Returns the rounds to show, in order: those under way first, then new and old ones."""
+    under_way = [r for r in rounds if r.is_begun and not r.is_done]
+    to_come = [r for r in rounds if not r.is_begun]
+    played = [r for r in reversed(rounds) if r.is_done]
+    return sorted((under_way + to_come + played)[:room], key=lambda r: r.index)
+
+
+def _question(entry: RoundProgress, marks: _Marks) -> Text:
+    if not entry.question:
+        return Text("…", style="dim")
+    if entry.question == "ok":
+        return Text(marks("ok"), style="green")
+    return Text(f"{marks(entry.question)} {plain.one_line(entry.cause, 16)}", style="red")
+
+
+def _steps(ended: list[str], planned: int, marks: _Marks) -> Text:
+    """Returns such as `2 of 3 ✓✓`; long lists are counted and not drawn."""
+    if not planned:
+        return Text("")
+    text = Text(f"{len(ended)} of {planned} ")
+    if planned > 8:  # noqa: PLR2004 - more marks than that are not read but counted
+        lost = sum(outcome != "ok" for outcome in ended)
+        return text.append(f"{lost} lost", style="red") if lost else text
+    for outcome in ended:
+        text.append(marks(outcome), style="green" if outcome == "ok" else "red")
+    return text
+
+
+class LiveView:
+    """Draws the picture on a terminal, four times a second."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress: RunProgress | None = None
+        self._live = Live(
+            console=console,
+            get_renderable=self._picture,
+            refresh_per_second=_FRAMES_A_SECOND,
+            vertical_overflow="crop",
+        )
+
+    def __enter__(self) -> Self:
+        """Begins to draw."""
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leaves the last picture on the screen."""
+        self._live.stop()
+
+    def update(self, progress: RunProgress, event: event_pb2.RunEvent) -> None:  # noqa: ARG002
+        """Keeps the run to draw it next time."""
+        self._progress = progress
+
+    def say(self, sentence: str) -> None:
+        """Writes a sentence above the picture."""
+        self._console.print(word(sentence))
+
+    def _picture(self) -> RenderableType:
+        if self._progress is None:
+            return Text("waiting for the server", style="dim")
+        return Picture(self._progress, datetime.now(UTC))

@@ -1,0 +1,114 @@
+"""Writing a report: fetched, built, and put in its place file by file."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from client.connection import Connection
+from client.dataset import fetch_dataset
+from client.exit_status import ExitStatus
+from client.failures import CommandError
+from client.run_name import run_id
+
+LOCAL_PROVIDER = "local"
+WEAK_JUDGES = (
+    "All participants are small models that run on this machine. They judge weakly: "
+    "the league is real, but its ranking says little about the models."
+)
+_MAX_FOLDER = 120
+
+
+async def write_report(
+    connection: Connection, names: Sequence[str], out: Path | None = None
+) -> list[Path]:
+    """Fetches runs and writes their report.
+
+    Args:
+        connection: The server.
+        names: Such as `runs/math-1`.
+        out: Folder to write into; `reports/RUN` below the current one if `None`.
+
+    Returns:
+        The files, in the order in which the report names them.
+
+    Raises:
+        CommandError: A run is not known, the report cannot be made, or a file
+            cannot be written.
+    """
+    try:
+        dataset = await fetch_dataset(connection, names)
+    except ValueError as error:
+        raise CommandError(f"These runs do not go into one report: {error}.") from error
+    try:
+        # Charts and workbooks need packages that playing does not.
+        from analysis.report import build_report  # noqa: PLC0415
+    except ImportError as error:
+        raise CommandError(
+            f"Reports need the package {error.name}: run `make setup`, or install the "
+            "project with its extra `analysis`."
+        ) from error
+    providers = {p.provider for run in dataset.runs for p in run.participants}
+    notes = (WEAK_JUDGES,) if providers == {LOCAL_PROVIDER} else ()
+    return save(build_report(dataset, notes=notes), out or default_folder(names))
+
+
+def default_folder(names: Sequence[str]) -> Path:
+    """Returns `reports/RUN`, or a folder named after all the runs."""
+    joined = "+".join(map(run_id, names))
+    if len(joined) > _MAX_FOLDER:
+        short = hashlib.sha256(joined.encode()).hexdigest()[:8]
+        joined = f"{run_id(names[0])}+{len(names) - 1}-more-{short}"
+    return Path("reports") / joined
+
+
+def save(files: Mapping[str, bytes], folder: Path) -> list[Path]:
+    """Writes files into a folder; none is ever seen half written.
+
+    Args:
+        files: Content by path below the folder.
+        folder: Made if it is not there.
+
+    Raises:
+        CommandError: A file cannot be written.
+    """
+    paths = []
+    for name, content in files.items():
+        inner = PurePosixPath(name)
+        if inner.is_absolute() or ".." in inner.parts:
+            raise CommandError(f"The report names a file outside its folder: {name}.")
+        path = folder / inner
+        try:
+            _replace(path, content)
+        except OSError as error:
+            raise CommandError(_cannot_write(path, error), ExitStatus.ERROR) from error
+        paths.append(path)
+    return paths
+
+
+def _replace(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        # mkstemp lets the owner alone read; a report is an ordinary file.
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise
+
+
+def _cannot_write(path: Path, error: OSError) -> str:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return f"The disk is full: {path} could not be written. Name another place with --out DIR."
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return f"No permission to write {path}. Name another place with --out DIR."
+    return f"{path} could not be written: {error.strerror}. Name another place with --out DIR."

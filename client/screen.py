@@ -1,0 +1,40 @@
+"""The two consoles: results go to standard output, chatter to standard error."""
+
+import sys
+
+from rich.console import Console
+from rich.text import Text
+
+from client.plain import clean, one_line
+
+_UNBOUNDED = 400
+
+
+def results() -> Console:
+    """Returns the console of standard output.
+
+    Piped, a table takes the width that it needs: other programs have no screen
+    that would end at 80 columns.
+    """
+    width = None if sys.stdout.isatty() else _UNBOUNDED
+    return Console(width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def chatter() -> Console:
+    """Returns the console of standard error."""
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+def word(text: str, style: str = "", limit: int = 0) -> Text:
+    """Returns one line of text that no markup or control character can change."""
+    return Text(one_line(text, limit), style=style)
+
+
+def words(text: str, style: str = "") -> Text:
+    """Returns text of several lines that no markup or control character can change."""
+    return Text(clean(text), style=style)
+
+
+def say(sentence: str, style: str = "") -> None:
+    """Writes a sentence to standard error."""
+    chatter().print(words(sentence, style), soft_wrap=True)
