@@ -1,0 +1,142 @@
+"""The models of this machine as endpoints: fetched, started and kept running as asked for."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from server.models.chat import Preparation, Report
+from server.models.endpoints import LocalModelInfo
+from server.models.local.catalogue import LocalModel, known_models
+from server.models.local.child import Child, Engine
+from server.models.local.errors import LocalModelError
+from server.models.local.fetch import WAY_OUT, fetch, is_ready, weights_path
+from server.models.local.machine import engine_problem
+from server.settings import LocalSettings, resolve
+
+
+class LocalLeague:
+    """Serves the models of the catalogue on this machine, one child process each.
+
+    One process a model, so that one that crashes takes no other with it.
+    """
+
+    def __init__(
+        self,
+        settings: LocalSettings,
+        *,
+        models: Mapping[str, LocalModel] | None = None,
+        engine: Engine | None = None,
+    ) -> None:
+        """Prepares nothing yet.
+
+        Args:
+            settings: Cache, hub and threads.
+            models: The models by name; those of the catalogue if `None`.
+            engine: How they are served; the real engine if `None`.
+        """
+        self._cache: Path = resolve(settings.cache)
+        self._hub = settings.hub
+        self._models = known_models() if models is None else models
+        self._engine = engine or Engine(threads=settings.threads)
+        self._own_engine = engine is None
+        self._children: dict[str, Child] = {}
+        self._lock = asyncio.Lock()
+        self._closed = False
+
+    def problem(self, model: str) -> str:
+        """Says in one sentence why the model cannot be had; empty if it can."""
+        if model not in self._models:
+            return f"there is no local model {model!r}; there are {', '.join(self._models)}"
+        return engine_problem() if self._own_engine else ""
+
+    def catalogue(self) -> Sequence[LocalModelInfo]:
+        """Returns the models that can be had."""
+        return [
+            LocalModelInfo(
+                name=model.name,
+                license=model.license,
+                size_bytes=model.size_bytes,
+                ready=is_ready(model, self._cache),
+            )
+            for model in self._models.values()
+        ]
+
+    async def ensure(self, models: Sequence[str], report: Report) -> Mapping[str, str]:
+        """Fetches and starts the models; returns the base URL of each, with `/v1`.
+
+        What runs already is left alone, and what has died is started again. It
+        can be cancelled, and called by several at once.
+
+        Args:
+            models: Names; one that comes twice is served once.
+            report: Hears how far it is.
+
+        Raises:
+            LocalModelError: One of the models cannot be had.
+        """
+        wanted = tuple(dict.fromkeys(models))
+        self._refuse(wanted)
+        if not all(self._runs(name) for name in wanted):
+            if self._lock.locked():
+                report(
+                    Preparation(
+                        activity="waiting for the models of another run",
+                        done=0,
+                        total=len(wanted),
+                        unit="models",
+                    )
+                )
+            async with self._lock:
+                await self._start(wanted, report)
+        return {name: self._children[name].base_url for name in wanted}
+
+    async def close(self) -> None:
+        """Stops what was started; nothing can be started any more."""
+        self._closed = True
+        children = list(self._children.values())
+        self._children.clear()
+        await asyncio.gather(*(child.stop() for child in children))
+
+    def _refuse(self, names: Sequence[str]) -> None:
+        if self._closed:
+            raise LocalModelError("The server is stopping; no model is started.")
+        for name in names:
+            if problem := self.problem(name):
+                raise LocalModelError(f"{name} cannot be served: {problem}. {WAY_OUT}")
+
+    def _runs(self, name: str) -> bool:
+        child = self._children.get(name)
+        return child is not None and child.alive
+
+    async def _start(self, names: Sequence[str], report: Report) -> None:
+        missing = [name for name in names if not self._runs(name)]
+        # All weights first: it is the part that can fail for want of a
+        # network, and nothing should be running by then.
+        for name in missing:
+            await fetch(self._models[name], self._cache, self._hub, report)
+        for done, name in enumerate(missing):
+            report(
+                Preparation(
+                    activity=f"starting {name}", done=done, total=len(missing), unit="models"
+                )
+            )
+            await self._start_one(name)
+        report(
+            Preparation(
+                activity="local models are ready",
+                done=len(missing),
+                total=len(missing),
+                unit="models",
+            )
+        )
+
+    async def _start_one(self, name: str) -> None:
+        dead = self._children.pop(name, None)
+        if dead is not None:
+            await dead.stop()
+        child = await Child.start(name, weights_path(self._models[name], self._cache), self._engine)
+        if self._closed:
+            # `close` ran meanwhile and did not know this one.
+            await child.stop()
+            raise LocalModelError("The server is stopping; no model is started.")
+        self._children[name] = child
