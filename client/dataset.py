@@ -111,7 +111,7 @@ def run_record(
         seed=league.seed,
         identity=enum_words.identity(league.identity),
         order=enum_words.order(league.order),
-        rounds=tuple(map(_round, rounds)),
+        rounds=tuple(map(round_record, rounds)),
         calls=tuple(map(_call, calls)),
         planned_marks=run.progress.total_marks,
         planned_steps=run.progress.total_steps,
@@ -135,7 +135,8 @@ def _participant(message: league_pb2.Participant) -> records.Participant:
     )
 
 
-def _round(message: round_pb2.Round) -> records.Round:
+def round_record(message: round_pb2.Round) -> records.Round:
+    """Returns the record of a round."""
     return records.Round(
         index=message.index,
         setter=message.question_setter,

@@ -42,7 +42,7 @@ class Picture:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draws it."""
         marks = _ascii_marks if options.ascii_only else _marks
-        height = options.height or console.height
+        height = options.max_height
         parts: list[RenderableType] = [_header(self._progress, self._now, options.max_width)]
         preparing = [p for p in self._progress.preparations.values() if not p.is_done]
         if preparing and not self._progress.progress.done_steps:
@@ -139,7 +139,7 @@ def _failures(progress: RunProgress) -> Text | None:
 
 
 def _marks(outcome: str) -> str:
-    return "✓" if outcome == "ok" else "–" if outcome == "skipped" else "✗"
+    return "✓" if outcome == "ok" else "·" if outcome == "skipped" else "✗"
 
 
 def _ascii_marks(outcome: str) -> str:

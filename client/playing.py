@@ -1,0 +1,212 @@
+"""Playing a league: estimate, consent, creation, and what comes after the last step."""
+
+import signal
+import sys
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from llm_crowdsourced.v1 import league_pb2, run_pb2, run_service_pb2
+
+from client import tables
+from client.command_line import plain_json, print_json
+from client.connection import Connection, Target
+from client.exit_status import ExitStatus
+from client.failures import CallError, CommandError
+from client.interrupts import InterruptedByUserError, Interrupts
+from client.plain import count, dollars, one_line
+from client.report_files import LOCAL_PROVIDER, WEAK_JUDGES, write_report
+from client.run_name import run_id
+from client.screen import chatter, results, say
+from client.watching import (
+    command,
+    print_standings,
+    run_document,
+    say_how_it_ended,
+    standings,
+    status_of,
+    watch,
+)
+
+_CREATE_ATTEMPTS = 3
+# Every endpoint is asked for its models before a run is accepted.
+_CREATE_TIMEOUT_S = 180.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayOptions:
+    """How a league is played.
+
+    Attributes:
+        run_id: Id of the run; chosen by the server if empty.
+        dry_run: Say what it would take, and stop.
+        detach: Leave the run to its server.
+        yes: Do not ask before calls that may cost something.
+        report: Write a report at the end.
+        out: Folder of the report; `reports/RUN` if `None`.
+        json: Results as one JSON document.
+    """
+
+    run_id: str = ""
+    dry_run: bool = False
+    detach: bool = False
+    yes: bool = False
+    report: bool = True
+    out: Path | None = None
+    json: bool = False
+
+
+async def play(
+    connection: Connection,
+    league: league_pb2.League,
+    options: PlayOptions,
+    target: Target,
+    interrupts: Interrupts,
+) -> int:
+    """Plays a league to its end and returns the exit status.
+
+    Raises:
+        CommandError: It cannot be played, or the server stopped answering.
+        InterruptedByUserError: Ctrl-C was pressed.
+    """
+    answer = await connection.ask(
+        connection.runs.EstimateRun,
+        run_service_pb2.EstimateRunRequest(league=league),
+        timeout_s=_CREATE_TIMEOUT_S,
+    )
+    _show_estimate(answer, options)
+    if answer.refusals:
+        refusals = "\n".join(f"Refused: {one_line(refusal)}" for refusal in answer.refusals)
+        raise CommandError(f"{refusals}\nNothing was sent to a model.", ExitStatus.REFUSED)
+    if options.dry_run:
+        say("Nothing was sent to a model.")
+        return ExitStatus.OK
+    if not _has_consent(league, answer, options):
+        say("Nothing was sent to a model.")
+        return ExitStatus.INTERRUPTED
+    await _say_what_else_is_played(connection)
+    run = await _create(connection, league, options.run_id)
+    if options.detach:
+        return _leave(run, connection, target, options)
+    say(f"Playing {run_id(run.name)}.")
+    run = await watch(connection, run, target, interrupts)
+    return await finish(connection, run, options, target)
+
+
+async def finish(
+    connection: Connection, run: run_pb2.Run, options: PlayOptions, target: Target
+) -> int:
+    """Shows the standings of a run that has stopped, and writes its report.
+
+    Raises:
+        CommandError: The report cannot be made or written.
+    """
+    answer = await standings(connection, run)
+    document: dict[str, Any] = {**run_document(run, answer), "report": []}
+    if answer.marks and not options.json:
+        print_standings(answer)
+    if is_local(run.league):
+        say(WEAK_JUDGES, "yellow")
+    say_how_it_ended(run, target)
+    if run.state == run_pb2.Run.STATE_SUCCEEDED and options.report:
+        say("Writing the report.")
+        paths = await write_report(connection, [run.name], options.out)
+        document["report"] = [str(path) for path in paths]
+        if not options.json:
+            say("Report:")
+            print_paths(paths)
+    if options.json:
+        print_json(document)
+    return status_of(run)
+
+
+def print_paths(paths: list[Path]) -> None:
+    """Writes paths to standard output, a line each, for people and for scripts."""
+    for path in paths:
+        results().print(str(path), soft_wrap=True)
+
+
+def is_local(league: league_pb2.League) -> bool:
+    """Says whether all participants are small models of the server's machine."""
+    return all(p.provider == LOCAL_PROVIDER for p in league.participants)
+
+
+def _show_estimate(answer: run_service_pb2.EstimateRunResponse, options: PlayOptions) -> None:
+    if options.dry_run and options.json:
+        print_json(plain_json(answer))
+        return
+    # The estimate is the result of a dry run, and chatter before a real one.
+    console = results() if options.dry_run else chatter()
+    console.print(
+        f"{count(answer.calls, 'call')} and {count(answer.marks, 'mark')} when nothing fails."
+    )
+    console.print(tables.estimate(answer))
+    if answer.basis:
+        console.print(one_line(answer.basis), style="dim", soft_wrap=True)
+
+
+def _has_consent(
+    league: league_pb2.League,
+    answer: run_service_pb2.EstimateRunResponse,
+    options: PlayOptions,
+) -> bool:
+    """Asks before money may be spent, where somebody is there to be asked."""
+    is_free = is_local(league) or (answer.HasField("cost_usd") and not answer.cost_usd)
+    if options.yes or is_free or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return True
+    cost = f"about {dollars(answer.cost_usd)}" if answer.HasField("cost_usd") else "an unknown sum"
+    if league.budget.HasField("max_cost_usd"):
+        cost += f", {dollars(league.budget.max_cost_usd)} at most"
+    chatter().print(f"Play it, for {cost}? [y/N] ", end="")
+    # The loop's handler cannot stop a read from the terminal; Python's own can.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    except KeyboardInterrupt:
+        raise InterruptedByUserError from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+async def _say_what_else_is_played(connection: Connection) -> None:
+    """Tells of runs that a server of the command's own takes up besides."""
+    if connection.embedded is None:
+        return
+    listed = await connection.ask(connection.runs.ListRuns, run_service_pb2.ListRunsRequest())
+    going_on = [run_id(r.name) for r in listed.runs if r.state == run_pb2.Run.STATE_RUNNING]
+    if going_on:
+        say(f"Its server had been stopped, and it goes on now besides: {', '.join(going_on)}.")
+
+
+async def _create(connection: Connection, league: league_pb2.League, wanted: str) -> run_pb2.Run:
+    # With one request_id a repeated request cannot start a second run.
+    request = run_service_pb2.CreateRunRequest(
+        run_id=wanted, league=league, request_id=str(uuid.uuid4())
+    )
+    for attempt in range(1, _CREATE_ATTEMPTS + 1):
+        try:
+            answer = await connection.ask(
+                connection.runs.CreateRun, request, timeout_s=_CREATE_TIMEOUT_S
+            )
+        except CallError as error:
+            lost = error.code is grpc.StatusCode.UNAVAILABLE and not error.reason
+            if not lost or attempt == _CREATE_ATTEMPTS:
+                raise
+        else:
+            return answer.run
+    raise AssertionError  # the last attempt returns or raises
+
+
+def _leave(
+    run: run_pb2.Run, connection: Connection, target: Target, options: PlayOptions
+) -> ExitStatus:
+    name = run_id(run.name)
+    if options.json:
+        print_json({"run": plain_json(run)})
+    else:
+        results().print(name)
+    say(f"{name} is played at {connection.address}.")
+    say(f"Watch it: {command('runs', target, 'watch', name)}")
+    return ExitStatus.OK

@@ -1,0 +1,185 @@
+"""What `runs.py` does with runs: list, show, watch, pause, resume, cancel."""
+
+from collections.abc import Iterable
+
+from llm_crowdsourced.v1 import league_pb2, result_service_pb2, round_pb2, run_pb2, run_service_pb2
+from rich.console import Console, RenderableType
+
+from client import enum_words, run_text, tables
+from client.command_line import plain_json, print_json
+from client.connection import Connection, Target
+from client.dataset import list_rounds, round_record
+from client.exit_status import ExitStatus
+from client.failures import CommandError
+from client.follow import get_run
+from client.interrupts import Interrupts
+from client.plain import one_line
+from client.playing import PlayOptions, finish
+from client.run_name import run_id
+from client.run_progress import is_terminal
+from client.screen import results, say
+from client.watching import command, run_document, standings, watch
+
+_PAGE = 100
+
+
+async def list_runs(connection: Connection, limit: int, *, as_json: bool) -> int:
+    """Lists runs, newest first.
+
+    Raises:
+        CommandError: The server does not answer.
+    """
+    found: list[run_pb2.Run] = []
+    request = run_service_pb2.ListRunsRequest(page_size=min(_PAGE, limit))
+    while len(found) < limit:
+        page = await connection.ask(connection.runs.ListRuns, request)
+        found += page.runs
+        request.page_token = page.next_page_token
+        if not page.next_page_token:
+            break
+    found = found[:limit]
+    if as_json:
+        print_json({"runs": [plain_json(run) for run in found]})
+    elif found:
+        results().print(tables.runs(found))
+    else:
+        say("There is no run yet: python client/play.py client/leagues/math.toml")
+    return ExitStatus.OK
+
+
+async def show_run(connection: Connection, name: str, *, as_json: bool) -> int:
+    """Shows a run.
+
+    Raises:
+        CommandError: The run is not known, or the server does not answer.
+    """
+    run = await get_run(connection, name)
+    answer = await standings(connection, run)
+    rounds = [r async for r in list_rounds(connection, name, round_pb2.ROUND_VIEW_BASIC)]
+    if as_json:
+        document = run_document(run, answer)
+        print_json({**document, "rounds": [plain_json(r) for r in rounds]})
+    else:
+        _print_all(results(), run_text.run_text(run, answer, rounds))
+    return ExitStatus.OK
+
+
+async def show_round(connection: Connection, name: str, index: int, *, as_json: bool) -> int:
+    """Shows one round with all its texts.
+
+    Raises:
+        CommandError: The round is not known, or the server does not answer.
+    """
+    request = result_service_pb2.GetRoundRequest(
+        name=f"{name}/rounds/{index}", view=round_pb2.ROUND_VIEW_FULL
+    )
+    answer = await connection.ask(connection.results.GetRound, request)
+    if as_json:
+        print_json({"round": plain_json(answer.round)})
+    else:
+        _print_all(results(), run_text.round_text(round_record(answer.round)))
+    return ExitStatus.OK
+
+
+def _print_all(console: Console, parts: Iterable[RenderableType]) -> None:
+    for part in parts:
+        console.print(part)
+
+
+async def watch_run(
+    connection: Connection, name: str, options: PlayOptions, target: Target, interrupts: Interrupts
+) -> int:
+    """Follows a run until it stops.
+
+    Raises:
+        CommandError: The run is not known, nobody plays it, or the server does
+            not answer.
+    """
+    run = await get_run(connection, name)
+    stopped = is_terminal(run.state) or run.state == run_pb2.Run.STATE_PAUSED
+    if connection.embedded is not None and not stopped:
+        raise CommandError(
+            f"No server plays {run_id(name)} now. Go on with it: "
+            f"{command('runs', target, 'resume', run_id(name))}"
+        )
+    if not stopped:
+        run = await watch(connection, run, target, interrupts)
+    return await finish(connection, run, options, target)
+
+
+async def pause_run(connection: Connection, name: str, target: Target, *, as_json: bool) -> int:
+    """Pauses a run.
+
+    Raises:
+        CommandError: The run is not known or over, or the server does not answer.
+    """
+    answer = await connection.ask(
+        connection.runs.PauseRun, run_service_pb2.PauseRunRequest(name=name)
+    )
+    _tell(answer.run, as_json=as_json)
+    say(f"Go on with it: {command('runs', target, 'resume', run_id(name))}")
+    return ExitStatus.OK
+
+
+async def cancel_run(connection: Connection, name: str, *, as_json: bool) -> int:
+    """Cancels a run.
+
+    Raises:
+        CommandError: The run is not known or over, or the server does not answer.
+    """
+    answer = await connection.ask(
+        connection.runs.CancelRun, run_service_pb2.CancelRunRequest(name=name)
+    )
+    _tell(answer.run, as_json=as_json)
+    return ExitStatus.OK
+
+
+async def resume_run(
+    connection: Connection,
+    name: str,
+    raised: league_pb2.Budget,
+    options: PlayOptions,
+    target: Target,
+    interrupts: Interrupts,
+) -> int:
+    """Goes on with a run; with a server of the command's own, to its end.
+
+    Args:
+        connection: The server.
+        name: The run.
+        raised: Limits that change; the others stay.
+        options: Whether to write a report at the end, and where.
+        target: Which server that is.
+        interrupts: Ctrl-C.
+
+    Raises:
+        CommandError: The run is not known or over, or the server does not answer.
+    """
+    run = await get_run(connection, name)
+    # A run that its server was killed under is being played again already.
+    if (
+        run.state in {run_pb2.Run.STATE_PENDING, run_pb2.Run.STATE_RUNNING}
+        and not raised.ByteSize()
+    ):
+        say(f"{run_id(name)} is being played.")
+    else:
+        request = run_service_pb2.ResumeRunRequest(name=name)
+        if raised.ByteSize():
+            request.budget.CopyFrom(run.league.budget)
+            request.budget.MergeFrom(raised)
+        run = (await connection.ask(connection.runs.ResumeRun, request)).run
+    if connection.embedded is None:
+        _tell(run, as_json=options.json)
+        say(f"Watch it: {command('runs', target, 'watch', run_id(name))}")
+        return ExitStatus.OK
+    run = await watch(connection, run, target, interrupts)
+    return await finish(connection, run, options, target)
+
+
+def _tell(run: run_pb2.Run, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"run": plain_json(run)})
+        return
+    state = enum_words.state(run.state)
+    why = f": {one_line(run.state_reason)}" if run.state_reason else ""
+    results().print(f"{run_id(run.name)} {state}{why}", soft_wrap=True)

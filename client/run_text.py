@@ -1,0 +1,186 @@
+"""Runs and rounds as text for people: what `runs.py show` prints."""
+
+from collections.abc import Iterator, Sequence
+
+from llm_crowdsourced.v1 import league_pb2, result_service_pb2, round_pb2, run_pb2
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from analysis import dataset as records
+from client import enum_words, plain, tables
+from client.run_name import run_id
+from client.screen import word, words
+
+_INDENT = (0, 0, 0, 4)
+
+
+def run_text(
+    run: run_pb2.Run,
+    answer: result_service_pb2.GetStandingsResponse,
+    rounds: Sequence[round_pb2.Round],
+) -> Iterator[RenderableType]:
+    """Yields a whole run: state, league, progress, standings, failures, rounds."""
+    yield _heading(run_id(run.name), run.league.title)
+    yield _facts(run)
+    yield Text("Participants", style="bold")
+    yield Padding(_participants(run.league), _INDENT)
+    if answer.marks:
+        yield Text("Standings", style="bold")
+        yield Padding(tables.standings(answer), _INDENT)
+        yield Padding(Text(tables.coverage(answer)), _INDENT)
+    lost = dict(run.progress.failures)
+    if lost:
+        yield Text("Lost steps by cause", style="bold")
+        for cause, number in sorted(lost.items(), key=lambda item: -item[1]):
+            yield Padding(word(f"{cause}: {number}"), _INDENT)
+    yield Text("Rounds", style="bold")
+    yield Padding(_rounds(rounds), _INDENT)
+
+
+def _heading(name: str, title: str) -> Text:
+    text = Text(name, style="bold")
+    return text.append(f"  {plain.one_line(title)}", style="default") if title else text
+
+
+def _facts(run: run_pb2.Run) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    state = enum_words.state(run.state)
+    why = run.state_reason or run.failure.message
+    now = run.progress
+    facts = [
+        ("state", f"{state}: {why}" if why else state),
+        ("subject", enum_words.subject(run.league.subject)),
+        ("rules", _rules(run.league)),
+        ("created", tables.local_time(run)),
+        ("took", _took(run)),
+        ("steps", f"{now.done_steps} of {now.total_steps}, {now.ok_steps} of them usable"),
+        ("calls", f"{now.calls:,}"),
+        ("tokens", f"{now.prompt_tokens:,} of prompts, {now.completion_tokens:,} of replies"),
+        ("cost", _cost(now)),
+        ("judges again", run_id(run.source_run)),
+    ]
+    for key, value in facts:
+        if value:
+            grid.add_row(Text(key, style="dim"), word(value))
+    return Padding(grid, _INDENT)
+
+
+def _rules(league: league_pb2.League) -> str:
+    parts = [
+        plain.count(league.rounds_per_participant, "question") + " each",
+        f"answers {enum_words.identity(league.identity)} and {enum_words.order(league.order)}",
+        f"seed {league.seed}",
+    ]
+    if league.judges:
+        parts.append(f"judges: {', '.join(league.judges)}")
+    budget = league.budget
+    limits = [
+        (budget.HasField("max_calls"), f"{budget.max_calls:,} calls"),
+        (budget.HasField("max_tokens"), f"{budget.max_tokens:,} tokens"),
+        (budget.HasField("max_cost_usd"), plain.dollars(budget.max_cost_usd)),
+    ]
+    told = [limit for is_set, limit in limits if is_set]
+    return "; ".join(parts + ([f"at most {', '.join(told)}"] if told else []))
+
+
+def _took(run: run_pb2.Run) -> str:
+    if not run.HasField("end_time") or not run.HasField("start_time"):
+        return ""
+    ended, started = run.end_time.ToDatetime(), run.start_time.ToDatetime()
+    return plain.duration((ended - started).total_seconds())
+
+
+def _cost(progress: run_pb2.Progress) -> str:
+    if progress.unpriced_calls and progress.unpriced_calls >= progress.calls:
+        return "unknown"
+    extra = f", and {plain.count(progress.unpriced_calls, 'call')} of unknown price"
+    return plain.dollars(progress.cost_usd) + (extra if progress.unpriced_calls else "")
+
+
+def _participants(league: league_pb2.League) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    for participant in league.participants:
+        grid.add_row(word(participant.id), word(f"{participant.provider}: {participant.model}"))
+    return grid
+
+
+def _rounds(rounds: Sequence[round_pb2.Round]) -> Table:
+    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
+    table.add_column("Round", justify="right")
+    table.add_column("Set by", no_wrap=True, overflow="ellipsis")
+    table.add_column("Question", no_wrap=True, overflow="ellipsis")
+    table.add_column("Answers", no_wrap=True)
+    table.add_column("Judgments", no_wrap=True)
+    for entry in rounds:
+        table.add_row(
+            str(entry.index),
+            word(entry.question_setter),
+            word(_ending(entry.result)),
+            Text(_usable([a.result for a in entry.answers])),
+            Text(_usable([j.result for j in entry.judgments])),
+        )
+    return table
+
+
+def _ending(result: round_pb2.StepResult) -> str:
+    outcome = enum_words.outcome(result.outcome) or "not yet"
+    return f"{outcome} ({result.cause})" if result.cause else outcome
+
+
+def _usable(results: Sequence[round_pb2.StepResult]) -> str:
+    usable = sum(r.outcome == round_pb2.OUTCOME_OK for r in results)
+    return f"{usable} of {len(results)} usable"
+
+
+def round_text(entry: records.Round) -> Iterator[RenderableType]:
+    """Yields a whole round: question, reference, answers, judgments with reasons."""
+    yield Text.assemble((f"Round {entry.index}", "bold"), "  set by ", word(entry.setter))
+    yield from _question(entry)
+    for answer in entry.answers:
+        yield Text("")
+        yield Text.assemble(("Answer of ", "bold"), word(answer.answerer, "bold"))
+        yield from _body(answer.result, [("", answer.text), ("result", answer.final_answer)])
+    for judgment in entry.judgments:
+        yield Text("")
+        yield Text.assemble(("Judgment of ", "bold"), word(judgment.judge, "bold"))
+        yield from _body(judgment.result, [])
+        for mark in sorted(judgment.marks, key=lambda m: (m.rank or 0, -(m.score or 0))):
+            yield Padding(_mark(mark), _INDENT)
+            yield Padding(words(mark.reason, "dim"), (0, 0, 0, 8))
+
+
+def _question(entry: records.Round) -> Iterator[RenderableType]:
+    question = entry.question
+    fields = []
+    if question is not None:
+        fields = [
+            ("", question.text),
+            ("reference", question.reference_answer),
+            ("marking scheme", question.marking_scheme),
+            ("principle", question.principle),
+        ]
+    yield from _body(entry.result, fields)
+
+
+def _body(
+    result: records.StepResult, fields: Sequence[tuple[str, str]]
+) -> Iterator[RenderableType]:
+    if result.outcome != "ok":
+        why = ": ".join(filter(None, [result.cause, result.detail]))
+        told = result.outcome or "not yet"
+        yield Padding(word(f"{told} ({why})" if why else told, "red"), _INDENT)
+    for key, value in fields:
+        if value:
+            label = Text(f"{key}: ", style="dim") if key else Text("")
+            yield Padding(label.append_text(words(value)), _INDENT)
+
+
+def _mark(mark: records.Mark) -> Text:
+    if mark.score is not None:
+        told = f"{mark.score:g} of 100"
+    else:
+        rank = "-" if mark.rank is None else f"{mark.rank:g}"
+        told = f"rank {rank}" + ("" if mark.points is None else f", {mark.points:g} points")
+    return word(f"{mark.answerer}: {told} (seen as {mark.label}, place {mark.position})")

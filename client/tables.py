@@ -1,0 +1,109 @@
+"""Tables of results: estimates, standings and lists of runs."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from llm_crowdsourced.v1 import result_service_pb2, run_pb2, run_service_pb2
+from rich.table import Table
+from rich.text import Text
+
+from client import enum_words, plain
+from client.run_name import run_id
+from client.screen import word
+
+_NONE = "-"
+
+
+def _table() -> Table:
+    return Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
+
+
+def standings(answer: result_service_pb2.GetStandingsResponse) -> Table:
+    """Returns the standings with the marks behind each."""
+    table = _table()
+    # Programming has neither points nor shares.
+    with_points = any(s.HasField("points") for s in answer.standings)
+    table.add_column("Rank", justify="right")
+    table.add_column("Participant", overflow="ellipsis", no_wrap=True)
+    table.add_column("Answer\nscore", justify="right")
+    table.add_column("Question\nscore", justify="right")
+    if with_points:
+        table.add_column("Share", justify="right")
+        table.add_column("Points", justify="right")
+    table.add_column("Marks", justify="right")
+    for item in answer.standings:
+        cells = [
+            Text(str(item.rank) if item.HasField("rank") else _NONE),
+            word(item.participant),
+            _figure(item.answer_score if item.HasField("answer_score") else None),
+            _figure(item.question_score if item.HasField("question_score") else None),
+        ]
+        if with_points:
+            cells.append(_figure(item.answer_share if item.HasField("answer_share") else None))
+            cells.append(_figure(item.points if item.HasField("points") else None, digits=1))
+        table.add_row(*cells, Text(f"{item.marks} of {item.planned_marks}"))
+    return table
+
+
+def coverage(answer: result_service_pb2.GetStandingsResponse) -> str:
+    """Returns a sentence on how many of the marks there are."""
+    planned = answer.planned_marks
+    share = f" ({100 * answer.marks // planned} %)" if planned else ""
+    missing = planned - answer.marks
+    tail = "; what is missing counts as missing, not as 0" if missing else ""
+    return f"Marks received: {answer.marks} of {planned}{share}{tail}."
+
+
+def _figure(value: float | None, digits: int = 2) -> Text:
+    return Text(_NONE if value is None else f"{value:.{digits}f}")
+
+
+def estimate(answer: run_service_pb2.EstimateRunResponse) -> Table:
+    """Returns what a league would take, by participant and in all."""
+    table = _table()
+    table.add_column("Participant", overflow="ellipsis", no_wrap=True)
+    for heading in ("Calls", "Prompt tokens", "Reply tokens", "Cost"):
+        table.add_column(heading, justify="right")
+    for item in answer.participants:
+        cost = item.cost_usd if item.HasField("cost_usd") else None
+        row = _amounts(item.calls, item.prompt_tokens, item.completion_tokens, cost)
+        table.add_row(word(item.participant), *row)
+    cost = answer.cost_usd if answer.HasField("cost_usd") else None
+    row = _amounts(answer.calls, answer.prompt_tokens, answer.completion_tokens, cost)
+    table.add_row("In all", *row, style="bold")
+    return table
+
+
+def _amounts(calls: int, prompt: int, completion: int, cost: float | None) -> list[str]:
+    money = "unknown" if cost is None else f"about {plain.dollars(cost)}" if cost else "none"
+    return [f"{calls:,}", f"about {prompt:,}", f"about {completion:,}", money]
+
+
+def runs(items: Iterable[run_pb2.Run]) -> Table:
+    """Returns a list of runs, a line each."""
+    table = _table()
+    table.add_column("Run", no_wrap=True)
+    table.add_column("State", no_wrap=True)
+    table.add_column("Subject", no_wrap=True)
+    table.add_column("Players", justify="right", no_wrap=True)
+    table.add_column("Steps", justify="right", no_wrap=True)
+    table.add_column("Created", no_wrap=True)
+    table.add_column("Title", overflow="ellipsis", no_wrap=True)
+    for run in items:
+        done, total = run.progress.done_steps, run.progress.total_steps
+        table.add_row(
+            Text(run_id(run.name)),
+            Text(enum_words.state(run.state)),
+            Text(enum_words.subject(run.league.subject)),
+            Text(str(len(run.league.participants))),
+            Text(f"{done} of {total}"),
+            Text(local_time(run)),
+            word(run.league.title),
+        )
+    return table
+
+
+def local_time(run: run_pb2.Run) -> str:
+    """Returns when a run was created, in the time of this machine."""
+    created: datetime = run.create_time.ToDatetime().astimezone()
+    return f"{created:%Y-%m-%d %H:%M}"

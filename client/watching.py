@@ -1,0 +1,143 @@
+"""Watching a run from a command, and what the command does when it stops."""
+
+import contextlib
+import shlex
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from llm_crowdsourced.v1 import result_service_pb2, run_pb2, run_service_pb2
+
+from client import tables
+from client.command_line import plain_json
+from client.connection import Connection, Target
+from client.exit_status import ExitStatus
+from client.failures import CallError
+from client.follow import begin, follow
+from client.interrupts import InterruptedByUserError, Interrupts
+from client.line_view import LineView
+from client.live_view import LiveView
+from client.plain import one_line
+from client.run_name import run_id
+from client.screen import chatter, results, say
+
+_STATUSES = {
+    run_pb2.Run.STATE_SUCCEEDED: ExitStatus.OK,
+    run_pb2.Run.STATE_PAUSED: ExitStatus.PAUSED,
+    run_pb2.Run.STATE_FAILED: ExitStatus.RUN_FAILED,
+    run_pb2.Run.STATE_CANCELLED: ExitStatus.RUN_FAILED,
+}
+
+
+def command(script: str, target: Target, *words: str) -> str:
+    """Returns a command to type, for the same server as this one."""
+    parts = ["python", f"client/{script}.py", *words]
+    if target.server:
+        parts += ["--server", target.server]
+    if target.ca:
+        parts += ["--ca", str(target.ca)]
+    if target.settings:
+        parts += ["--settings", str(target.settings)]
+    return shlex.join(parts)
+
+
+@contextlib.contextmanager
+def _view() -> Iterator[LiveView | LineView]:
+    console = chatter()
+    drawn = sys.stderr.isatty() and not console.is_dumb_terminal
+    with LiveView(console) if drawn else LineView(console) as view:
+        yield view
+
+
+async def watch(
+    connection: Connection, run: run_pb2.Run, target: Target, interrupts: Interrupts
+) -> run_pb2.Run:
+    """Shows a run until it is terminal or paused.
+
+    Ctrl-C leaves it to its server, and pauses it where the server is the
+    command's own, which ends with it.
+
+    Raises:
+        InterruptedByUserError: Ctrl-C was pressed.
+        CommandError: The server does not answer any more.
+    """
+    progress = await begin(connection, run)
+    try:
+        with _view() as view:
+            return await interrupts.guard(follow(connection, progress, view))
+    except InterruptedByUserError:
+        if connection.embedded is None:
+            _say_that_it_goes_on(run, connection, target)
+        else:
+            await _pause(connection, run, target)
+        raise
+
+
+def _say_that_it_goes_on(run: run_pb2.Run, connection: Connection, target: Target) -> None:
+    name = run_id(run.name)
+    say(
+        f"{name} goes on at {connection.address}.\n"
+        f"  watch it:  {command('runs', target, 'watch', name)}\n"
+        f"  pause it:  {command('runs', target, 'pause', name)}"
+    )
+
+
+async def _pause(connection: Connection, run: run_pb2.Run, target: Target) -> None:
+    name = run_id(run.name)
+    say(f"Pausing {name}; calls under way may still arrive. Ctrl-C again stops at once.")
+    try:
+        await connection.ask(
+            connection.runs.PauseRun, run_service_pb2.PauseRunRequest(name=run.name)
+        )
+    except CallError as error:
+        # It came to its end just before.
+        if error.reason != "WRONG_STATE":
+            raise
+    say(f"Go on with it: {command('runs', target, 'resume', name)}")
+
+
+def status_of(run: run_pb2.Run) -> ExitStatus:
+    """Returns the exit status of a command that followed a run to this state."""
+    return _STATUSES.get(run.state, ExitStatus.ERROR)
+
+
+def say_how_it_ended(run: run_pb2.Run, target: Target) -> None:
+    """Says why a run did not succeed, and what can be done; nothing if it did."""
+    name = run_id(run.name)
+    why = one_line(run.state_reason or run.failure.message)
+    because = f": {why}" if why else ""
+    if run.state == run_pb2.Run.STATE_PAUSED:
+        say(f"{name} is paused{because.rstrip('.')}.", "yellow")
+        say(f"Go on with it: {command('runs', target, 'resume', name)}")
+        if run.league.HasField("budget"):
+            say("A larger budget: add --max-calls N, --max-tokens N or --max-cost DOLLARS.")
+    elif run.state in {run_pb2.Run.STATE_FAILED, run_pb2.Run.STATE_CANCELLED}:
+        word = "failed" if run.state == run_pb2.Run.STATE_FAILED else "was cancelled"
+        say(f"{name} {word}{because.rstrip('.')}.", "red")
+        say(f"What it produced is kept: {command('report', target, '--run-id', name)}")
+
+
+async def standings(
+    connection: Connection, run: run_pb2.Run
+) -> result_service_pb2.GetStandingsResponse:
+    """Returns the standings of a run.
+
+    Raises:
+        CommandError: The server does not answer.
+    """
+    request = result_service_pb2.GetStandingsRequest(name=run.name)
+    return await connection.ask(connection.results.GetStandings, request)
+
+
+def print_standings(answer: result_service_pb2.GetStandingsResponse) -> None:
+    """Writes the standings to standard output."""
+    console = results()
+    console.print(tables.standings(answer))
+    console.print(tables.coverage(answer))
+
+
+def run_document(
+    run: run_pb2.Run, answer: result_service_pb2.GetStandingsResponse
+) -> dict[str, Any]:
+    """Returns a run with its standings, for `--json`."""
+    return {"run": plain_json(run), "standings": plain_json(answer)}
