@@ -1,0 +1,217 @@
+"""The models that can be asked: which there are, why one cannot play, and the port to each."""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import httpx2
+import openai
+
+from server.league.league import Participant
+from server.models.chat import ChatModel, Report
+from server.models.concessions import Concessions
+from server.models.endpoints import LocalEndpoints
+from server.models.listing import Listing, list_models, unknown_model
+from server.models.openai_chat import Endpoint, OpenAIChat
+from server.models.pacing import Pacer
+from server.settings import ModelSettings, ProviderSettings, Settings, is_loopback
+
+# Beyond the calls under way: lists of models, and connections about to close.
+_SPARE_CONNECTIONS = 8
+_CONNECT_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInfo:
+    """A model of a provider; `license` is known for local models."""
+
+    name: str
+    prices: ModelSettings | None = None
+    license: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderInfo:
+    """A provider as it stands now; `problem` says why it is not reachable."""
+
+    name: str
+    reachable: bool
+    problem: str
+    models: tuple[ModelInfo, ...]
+
+
+class Models:
+    """All providers of the settings, with one client and one pacer each."""
+
+    def __init__(self, settings: Settings, local: LocalEndpoints) -> None:
+        """Creates the registry; connects to nothing.
+
+        Args:
+            settings: The server's settings.
+            local: Serves the models of the providers of kind `local`.
+        """
+        self._providers = settings.providers
+        self._local = local
+        self._clients: dict[str, openai.AsyncOpenAI] = {}
+        self._pacers: dict[str, Pacer] = {}
+        self._concessions: dict[tuple[str, str], Concessions] = {}
+        self._addresses: dict[str, str] = {}
+
+    async def check(self, participants: Sequence[Participant]) -> dict[str, str]:
+        """Says who cannot play and why, without asking a model anything.
+
+        Returns:
+            One sentence with cause and cure by participant id; those who can
+            play are not in it.
+        """
+        used = {p.provider for p in participants if self._is_remote(p.provider)}
+        names = sorted(name for name in used if not self._key_problem(name))
+        listings = await asyncio.gather(*map(self._list, names))
+        known = dict(zip(names, listings, strict=True))
+        problems = {p.id: self._problem(p, known) for p in participants}
+        return {participant: problem for participant, problem in problems.items() if problem}
+
+    async def prepare(self, participants: Sequence[Participant], report: Report) -> None:
+        """Fetches and starts the local models among the participants'."""
+        wanted = [p.model for p in participants if self._providers[p.provider].kind == "local"]
+        if wanted:
+            models = list(dict.fromkeys(wanted))
+            self._addresses.update(await self._local.ensure(models, report))
+
+    def chat_model(self, participant: Participant) -> ChatModel:
+        """Returns the port to a participant's model.
+
+        Raises:
+            LookupError: The provider is not in the settings, or the model is
+                local and was not prepared.
+        """
+        name, model = participant.provider, participant.model
+        settings = self._providers[name]
+        client = self._client(name)
+        if settings.kind == "local":
+            client = client.with_options(base_url=self._addresses[model])
+        endpoint = Endpoint(
+            client=client,
+            pacer=self._pacer(name, settings),
+            settings=settings,
+            prices=self.price(name, model),
+            secret=_key(settings),
+            concessions=self._concessions.setdefault((name, model), Concessions()),
+        )
+        return OpenAIChat(participant, endpoint)
+
+    async def providers(self, name: str = "") -> tuple[ProviderInfo, ...]:
+        """Returns the providers as they stand now, or only the one of that name."""
+        names = [known for known in self._providers if name in ("", known)]
+        return tuple(await asyncio.gather(*map(self._info, names)))
+
+    def price(self, provider: str, model: str) -> ModelSettings | None:
+        """Returns what the settings say of a model, `None` if nothing."""
+        settings = self._providers.get(provider)
+        return settings.models.get(model) if settings is not None else None
+
+    def bounded_schemas(self, provider: str) -> bool:
+        """Says whether the provider takes bounds in a schema."""
+        return self._providers[provider].bounded_schemas
+
+    async def close(self) -> None:
+        """Closes the connections and stops the local models."""
+        clients = list(self._clients.values())
+        self._clients.clear()
+        for client in clients:
+            await client.close()
+        await self._local.close()
+
+    def _is_remote(self, name: str) -> bool:
+        return name in self._providers and self._providers[name].kind != "local"
+
+    def _problem(self, participant: Participant, listings: Mapping[str, Listing]) -> str:
+        name, model = participant.provider, participant.model
+        if name not in self._providers:
+            known = ", ".join(sorted(self._providers)) or "none"
+            return f'no provider is named "{name}"; the settings have: {known}'
+        if self._providers[name].kind == "local":
+            return self._local.problem(model)
+        listing = listings.get(name)
+        if listing is None:
+            return self._key_problem(name)
+        if listing.problem or listing.models is None:
+            return listing.problem
+        return unknown_model(name, model, listing.models)
+
+    def _key_problem(self, name: str) -> str:
+        settings = self._providers[name]
+        if not settings.api_key_env or _key(settings):
+            return ""
+        variable = settings.api_key_env
+        return f'provider "{name}" needs a key, and {variable} is not set: export {variable}=...'
+
+    async def _list(self, name: str) -> Listing:
+        return await list_models(name, self._providers[name], self._client(name))
+
+    async def _info(self, name: str) -> ProviderInfo:
+        settings = self._providers[name]
+        if settings.kind == "local":
+            models = tuple(
+                ModelInfo(name=m.name, prices=settings.models.get(m.name), license=m.license)
+                for m in self._local.catalogue()
+            )
+            problems = [self._local.problem(model.name) for model in models]
+            problem = problems[0] if problems and all(problems) else ""
+            return ProviderInfo(name=name, reachable=not problem, problem=problem, models=models)
+        problem = self._key_problem(name)
+        listing = Listing(problem=problem) if problem else await self._list(name)
+        names = dict.fromkeys([*(listing.models or ()), *settings.models])
+        return ProviderInfo(
+            name=name,
+            reachable=not listing.problem,
+            problem=listing.problem,
+            models=tuple(ModelInfo(name=m, prices=settings.models.get(m)) for m in names),
+        )
+
+    def _client(self, name: str) -> openai.AsyncOpenAI:
+        if name not in self._clients:
+            self._clients[name] = make_client(self._providers[name])
+        return self._clients[name]
+
+    def _pacer(self, name: str, settings: ProviderSettings) -> Pacer:
+        if name not in self._pacers:
+            self._pacers[name] = Pacer(
+                max_concurrent=settings.max_concurrent_calls,
+                requests_per_minute=settings.requests_per_minute,
+                tokens_per_minute=settings.tokens_per_minute,
+            )
+        return self._pacers[name]
+
+
+def make_client(settings: ProviderSettings) -> openai.AsyncOpenAI:
+    """Returns a client of the provider; its key is read from the environment now."""
+    # The SDK asks for an address; that of a local model is known when it runs.
+    address = settings.base_url or "http://127.0.0.1/v1"
+    url = httpx2.URL(address)
+    connections = settings.max_concurrent_calls + _SPARE_CONNECTIONS
+    http_client = openai.DefaultAioHttpClient(
+        limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+        # A call's whole time and its stalls are timed around the call.
+        timeout=httpx2.Timeout(None, connect=_CONNECT_TIMEOUT_S),
+        # A proxy of the environment cannot reach this machine's own servers.
+        trust_env=not is_loopback(f"{url.host}:0"),
+    )
+    key = _key(settings)
+    # The SDK would fill these from its own variables, which belong to one
+    # provider only, and sends a key even where none is wanted.
+    omitted = ["OpenAI-Organization", "OpenAI-Project"] + ([] if key else ["Authorization"])
+    headers: dict[str, str | openai.Omit] = dict.fromkeys(omitted, openai.Omit())
+    client = openai.AsyncOpenAI(
+        api_key=key or "none",
+        base_url=address,
+        timeout=httpx2.Timeout(None, connect=_CONNECT_TIMEOUT_S),
+        max_retries=0,
+        http_client=http_client,
+    )
+    return client.with_options(default_headers=headers)  # type: ignore[arg-type]
+
+
+def _key(settings: ProviderSettings) -> str:
+    return os.environ.get(settings.api_key_env, "").strip() if settings.api_key_env else ""
