@@ -1,0 +1,172 @@
+"""Cells of a worksheet that hold what a model wrote, safely."""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.properties import PageSetupProperties
+from openpyxl.worksheet.worksheet import Worksheet
+
+LIMIT = 32_767
+"""Characters that a cell can hold, in UTF-16 units as Excel counts."""
+CUT = " […cut]"
+Value = str | int | float | datetime | None
+
+_FORMULA = ("=", "+", "-", "@")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_NOT_XML = re.compile("[\ud800-\udfff\ufffe\uffff]")
+_TITLE = re.compile(r"[\[\]:*?/\\\x00-\x1f]")
+_FONT = Font(name="Calibri", size=11)
+_HEADER_FONT = Font(name="Calibri", size=11, bold=True, color="FFFFFF")
+_HEADER_FILL = PatternFill("solid", fgColor="1F4E79")
+_BAND = PatternFill("solid", fgColor="F3F6F9")
+_LINE = Border(bottom=Side(style="hair", color="C9D1D9"))
+_WIDEST, _NARROWEST, _MOST_LINES = 60, 9, 14
+
+
+def clean(text: str) -> str:
+    """Returns text that a workbook can hold and show.
+
+    Control characters become their visible pictures, lone surrogates and non-characters
+    the replacement character, and what is too long is cut with a mark.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _CONTROL.sub(lambda m: "␡" if m[0] == "\x7f" else chr(0x2400 + ord(m[0])), text)
+    text = _NOT_XML.sub("�", text)
+    units = text.encode("utf-16-le")
+    if len(units) <= 2 * LIMIT:
+        return text
+    # Half of a surrogate pair at the cut is dropped.
+    return units[: 2 * (LIMIT - len(CUT))].decode("utf-16-le", errors="ignore") + CUT
+
+
+def put(sheet: Worksheet, row: int, column: int, value: Value, number_format: str = "") -> None:
+    """Writes one cell; text stays text whatever it begins with.
+
+    Args:
+        sheet: The sheet.
+        row: Row, from 1.
+        column: Column, from 1.
+        value: The value; a time with a zone is written in UTC.
+        number_format: Excel's format of a number.
+    """
+    cell: Any = sheet.cell(row=row, column=column)
+    if isinstance(value, datetime):
+        if value.tzinfo is not None:
+            value = value.astimezone(UTC).replace(tzinfo=None)
+        cell.value, cell.number_format = value, "yyyy-mm-dd hh:mm:ss"
+    elif isinstance(value, str):
+        text = clean(value)
+        cell.value = text
+        # Told after the value, or openpyxl takes "=" for a formula and "#N/A" for an error.
+        cell.data_type = "s"
+        # Excel would read such text as a formula once somebody edits the cell.
+        cell.quotePrefix = text.startswith(_FORMULA)
+        wrap = len(text) > _WIDEST or "\n" in text
+        cell.alignment = Alignment(wrap_text=wrap, vertical="top", indent=1)
+    else:
+        cell.value = value
+        cell.alignment = Alignment(vertical="top", indent=1)
+        if number_format and value is not None:
+            cell.number_format = number_format
+
+
+def table(
+    sheet: Worksheet,
+    headers: Sequence[str],
+    rows: Iterable[Sequence[Value]],
+    *,
+    formats: Sequence[str] = (),
+    frozen: int = 1,
+) -> None:
+    """Writes a table with a header that stays in sight, banded rows and fitting widths.
+
+    Args:
+        sheet: An empty sheet.
+        headers: Names of the columns.
+        rows: The rows.
+        formats: Number format of each column; missing ones are general.
+        frozen: Columns that stay in sight on the left.
+    """
+    widths = [len(header) for header in headers]
+    numeric: set[int] = set()
+    last = 1
+    for last, row in enumerate(rows, 2):
+        for column, value in enumerate(row, 1):
+            number_format = formats[column - 1] if column <= len(formats) else ""
+            put(sheet, last, column, value, number_format)
+            cell: Any = sheet.cell(row=last, column=column)
+            cell.font, cell.border = _FONT, _LINE
+            if last % 2:
+                cell.fill = _BAND
+            widths[column - 1] = max(widths[column - 1], _width(value))
+            if isinstance(value, int | float):
+                numeric.add(column)
+        _fit_height(sheet, last, row)
+    for column, header in enumerate(headers, 1):
+        put(sheet, 1, column, header)
+        top: Any = sheet.cell(row=1, column=column)
+        top.font, top.fill = _HEADER_FONT, _HEADER_FILL
+        side = "right" if column in numeric else "left"
+        top.alignment = Alignment(horizontal=side, indent=1, wrap_text=True, vertical="center")
+    for column, width in enumerate(widths, 1):
+        letter = get_column_letter(column)
+        sheet.column_dimensions[letter].width = min(_WIDEST, max(_NARROWEST, width + 4))
+    sheet.row_dimensions[1].height = 24
+    sheet.freeze_panes = sheet.cell(row=2, column=frozen + 1)
+    if last > 1:
+        sheet.auto_filter.ref = f"A1:{get_column_letter(len(headers))}{last}"
+    _printed(sheet)
+
+
+def _fit_height(sheet: Worksheet, row: int, values: Sequence[Value]) -> None:
+    """Gives a row with long text some lines, and no more than a screen can show."""
+    lines = max(
+        (
+            sum(1 + len(line) // _WIDEST for line in value[:4000].splitlines())
+            for value in values
+            if isinstance(value, str)
+        ),
+        default=1,
+    )
+    if lines > 1:
+        sheet.row_dimensions[row].height = 15.0 * min(lines, _MOST_LINES)
+
+
+def _width(value: Value) -> int:
+    """Returns the characters that a value takes on its longest line."""
+    if isinstance(value, str):
+        # A Chinese, Japanese or Korean character is as wide as two Latin ones.
+        wide = 0x2E80
+        lines = value[:400].splitlines() or [""]
+        return max(sum(2 if ord(c) >= wide else 1 for c in line) for line in lines)
+    if isinstance(value, float):
+        return 9
+    return 19 if isinstance(value, datetime) else len(str(value if value is not None else ""))
+
+
+def _printed(sheet: Worksheet) -> None:
+    """Makes the sheet print across one page, with its header on each."""
+    sheet.page_setup.orientation = "landscape"
+    sheet.page_setup.paperSize = "9"
+    sheet.page_setup.fitToHeight = 0
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    sheet.print_title_rows = "1:1"
+
+
+def sheet_title(wanted: str, taken: Iterable[str]) -> str:
+    """Returns a title of at most 31 characters that no other sheet has.
+
+    Excel compares titles without regard to case and refuses some characters.
+    """
+    length = 31
+    base = _TITLE.sub(" ", clean(wanted)).strip(" '")[:length].strip(" '") or "Sheet"
+    used = {title.casefold() for title in taken}
+    title, number = base, 2
+    while title.casefold() in used:
+        ending = f" ({number})"
+        title, number = base[: length - len(ending)] + ending, number + 1
+    return title

@@ -1,0 +1,225 @@
+"""The charts: scores as bars, and who met what as heat maps. Radars are in `radar`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from analysis.agreement import Agreement
+from analysis.dataset import Dataset
+from analysis.scores import RoundScore, Standing, setter_answerer_matrix
+from analysis.style import (
+    BLUE,
+    DIVERGING,
+    INK,
+    MISSING,
+    ORANGE,
+    SOFT,
+    amount,
+    data,
+    styled,
+    titled,
+    unique_names,
+)
+
+ANSWERS, QUESTIONS = "its answers", "others' answers to its questions"
+_NAME = 34
+_DARK = 0.55
+"""Share of the scale above which a cell is dark enough for white text."""
+
+
+def full_mark(dataset: Dataset) -> float:
+    """Returns the best possible round score: N - 2 points, or 100."""
+    if dataset.subject != "math":
+        return 100.0
+    return float(max(1, max(len(run.participants) for run in dataset.runs) - 2))
+
+
+def scale_name(dataset: Dataset) -> str:
+    """Returns the name of the scale that scores are on."""
+    return "points" if dataset.subject == "math" else "score out of 100"
+
+
+def score_bars(standings: Sequence[Standing], dataset: Dataset) -> Any:
+    """Returns grouped bars of answer and question score, with the interval of the former."""
+    names = unique_names([s.model for s in standings], _NAME)
+    bars, rules, blanks = [], [], []
+    for s in standings:
+        name = names[s.model]
+        for kind, value, high in (
+            (ANSWERS, s.answer_score, s.high),
+            (QUESTIONS, s.question_score, None),
+        ):
+            row = {"model": name, "kind": kind}
+            if value is None:
+                blanks.append(row | {"value": 0.0, "text": "no marks"})
+                continue
+            end = value if high is None else max(value, high)
+            bars.append(row | {"value": value, "end": end, "text": f"{value:.2f}"})
+        if s.low is not None:
+            rules.append({"model": name, "kind": ANSWERS, "low": s.low, "high": s.high})
+    y = alt.Y("model:N", sort=list(names.values()), title=None)
+    offset = alt.YOffset("kind:N", sort=[ANSWERS, QUESTIONS])
+    x = alt.Scale(domain=[0, full_mark(dataset)], nice=False)
+    color = alt.Color(
+        "kind:N",
+        title="Mean of",
+        sort=[ANSWERS, QUESTIONS],
+        scale=alt.Scale(domain=[ANSWERS, QUESTIONS], range=[BLUE, ORANGE]),
+        legend=alt.Legend(orient="top", direction="horizontal", labelLimit=400),
+    )
+    layers = alt.layer(
+        alt.Chart(data(bars))
+        .mark_bar(height={"band": 0.86})
+        .encode(
+            y=y, yOffset=offset, color=color, x=alt.X("value:Q", scale=x, title=scale_name(dataset))
+        ),
+        alt.Chart(data(rules))
+        .mark_rule(color=INK, strokeWidth=1.6)
+        .encode(y=y, yOffset=offset, x=alt.X("low:Q", scale=x), x2="high:Q"),
+        _bar_text(bars, INK).encode(y=y, yOffset=offset, x=alt.X("end:Q", scale=x), text="text:N"),
+        _bar_text(blanks, SOFT).encode(
+            y=y, yOffset=offset, x=alt.X("value:Q", scale=x), text="text:N"
+        ),
+    )
+    rounds = sum(len(run.rounds) for run in dataset.runs)
+    marks = sum(s.marks for s in standings)
+    level = standings[0].level if standings else 0.95
+    return styled(
+        layers.properties(
+            width=430,
+            height=alt.Step(20),
+            title=titled(
+                "Answer and question score of each model",
+                f"n = {amount(rounds, 'round')}, {amount(marks, 'mark')}; line: {level:.0%} interval "
+                "over rounds; a low question score means hard questions",
+            ),
+        )
+    )
+
+
+def _bar_text(rows: list[dict[str, Any]], color: str) -> Any:
+    """Returns the layer of texts beside bars, which may leave the frame."""
+    return alt.Chart(data(rows)).mark_text(align="left", dx=5, fontSize=11, color=color, clip=False)
+
+
+def setter_heatmap(
+    rows: Sequence[RoundScore], standings: Sequence[Standing], dataset: Dataset
+) -> Any:
+    """Returns the heat map of mean round scores, answerer by setter; missing cells are grey."""
+    order = [s.model for s in standings]
+    names = unique_names(order, _NAME)
+    matrix = setter_answerer_matrix(rows)
+    top = full_mark(dataset)
+    cells = []
+    for answerer in order:
+        for setter in order:
+            cell = matrix.get((setter, answerer))
+            value = cell.value if cell else None
+            blank = "own" if setter == answerer else "none"
+            cells.append(
+                {
+                    "row": names[answerer],
+                    "column": names[setter],
+                    "value": value,
+                    "text": blank if value is None else f"{value:.{1 if top >= 100 else 2}f}",  # noqa: PLR2004
+                    "white": value is not None and value > _DARK * top,
+                }
+            )
+    marked = sum(row.value is not None for row in rows)
+    return _heatmap(
+        cells,
+        list(names.values()),
+        axes=("question set by", "answered by"),
+        scale=alt.Scale(domain=[0, top], scheme="blues"),
+        legend=scale_name(dataset),
+        title=titled(
+            "Who did how well on whose questions",
+            f"mean round score; n = {amount(marked, 'marked answer')} of {len(rows):,}; grey: own "
+            "question, or no mark",
+        ),
+    )
+
+
+def judge_heatmap(found: Agreement, *, measure: str = "tau") -> Any:
+    """Returns the heat map of agreement between judges.
+
+    Args:
+        found: Agreement of the judges.
+        measure: `tau` for Kendall's tau-b, or `overlap` for the top lists on common answers.
+    """
+    tau = measure == "tau"
+    names = unique_names(list(found.judges), _NAME)
+    by_pair: dict[tuple[str, str], float | None] = {}
+    for pair in found.pairs:
+        value = pair.tau if tau else pair.overlap
+        by_pair[pair.first, pair.second] = by_pair[pair.second, pair.first] = value
+    cells = []
+    for one in found.judges:
+        for other in found.judges:
+            value = by_pair.get((one, other))
+            blank = "" if one == other else "none"
+            cells.append(
+                {
+                    "row": names[one],
+                    "column": names[other],
+                    "value": value,
+                    "text": blank if value is None else f"{value:.2f}",
+                    "white": value is not None and (abs(value) if tau else value) > _DARK,
+                }
+            )
+    n = sum(pair.tau_rounds if tau else pair.overlap_rounds for pair in found.pairs)
+    k = found.pairs[0].k if found.pairs else 1
+    what = (
+        "Kendall's tau-b on answers both judged (1: same order, 0: none, -1: reversed)"
+        if tau
+        else f"overlap of the best {k} among answers both judged"
+    )
+    return _heatmap(
+        cells,
+        list(names.values()),
+        axes=("judge", "judge"),
+        scale=alt.Scale(domain=[-1, 0, 1], range=DIVERGING)
+        if tau
+        else alt.Scale(domain=[0, 1], scheme="blues"),
+        legend="tau-b" if tau else "overlap",
+        title=titled(
+            "How far each pair of judges agrees",
+            f"{what};",
+            f"mean over rounds; n = {amount(n, 'comparison')}; grey: nothing to compare",
+        ),
+    )
+
+
+def _heatmap(
+    cells: list[dict[str, Any]],
+    order: list[str],
+    *,
+    axes: tuple[str, str],
+    scale: alt.Scale,
+    legend: str,
+    title: alt.TitleParams,
+) -> Any:
+    """Returns a heat map: a grey ground, colour where there is a value, and text."""
+    x = alt.X(
+        "column:N",
+        sort=order,
+        title=axes[0],
+        axis=alt.Axis(labelAngle=-40, labelAlign="right", labelBaseline="middle", grid=False),
+    )
+    y = alt.Y("row:N", sort=order, title=axes[1], axis=alt.Axis(grid=False))
+    base = alt.Chart(data(cells)).encode(x=x, y=y)
+    color = alt.Color("value:Q", scale=scale, title=legend, legend=alt.Legend(gradientLength=150))
+    with_value = [cell for cell in cells if cell["value"] is not None]
+    layers = [
+        base.mark_rect(color=MISSING, stroke="white", strokeWidth=1.5),
+        alt.Chart(data(with_value))
+        .mark_rect(stroke="white", strokeWidth=1.5)
+        .encode(x=x, y=y, color=color),
+        base.mark_text(fontSize=11).encode(
+            text="text:N",
+            color=alt.condition("datum.white", alt.value("white"), alt.value(INK)),
+        ),
+    ]
+    size = alt.Step(46)
+    return styled(alt.layer(*layers).properties(width=size, height=alt.Step(34), title=title))

@@ -1,0 +1,209 @@
+"""The workbook's sheets of details: every answer, mark, step and call."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from openpyxl.worksheet.worksheet import Worksheet
+
+from analysis.cells import Value, table
+from analysis.coverage import Coverage
+from analysis.dataset import Dataset, Judgment, Mark
+
+Titles = Mapping[tuple[str, int], str]
+"""By run and round: the title of the round's sheet."""
+
+_TWO, _SHARE, _SECONDS, _MONEY = "0.00", "0.0%", "0.000", "0.000000"
+
+
+def answers_sheet(sheet: Worksheet, dataset: Dataset, titles: Titles) -> None:
+    """Writes every question with its answers."""
+    headers = [
+        "Sheet",
+        "Run",
+        "Round",
+        "Setter",
+        "Kind",
+        "Participant",
+        "Outcome",
+        "Cause",
+        "Detail",
+        "Text",
+        "Final answer, or reference",
+        "Marking scheme",
+        "Principle",
+        "Names its maker",
+    ]
+    table(sheet, headers, _answer_rows(dataset, titles), frozen=3)
+
+
+def _answer_rows(dataset: Dataset, titles: Titles) -> Iterator[list[Value]]:
+    """Yields one row for each question and each answer."""
+    for run, round_ in dataset.rounds():
+        head: list[Value] = [titles[run.id, round_.index], run.id, round_.index, round_.setter]
+        result, question = round_.result, round_.question
+        yield [
+            *head,
+            "question",
+            round_.setter,
+            result.outcome or "pending",
+            result.cause,
+            result.detail,
+            *(
+                [
+                    question.text,
+                    question.reference_answer,
+                    question.marking_scheme,
+                    question.principle,
+                ]
+                if question
+                else [None] * 4
+            ),
+            None,
+        ]
+        for answer in round_.answers:
+            yield [
+                *head,
+                "answer",
+                answer.answerer,
+                answer.result.outcome or "pending",
+                answer.result.cause,
+                answer.result.detail,
+                answer.text,
+                answer.final_answer,
+                None,
+                None,
+                "yes" if answer.names_maker else None,
+            ]
+
+
+def judgments_sheet(sheet: Worksheet, dataset: Dataset, titles: Titles) -> None:
+    """Writes one row for each mark, and one for each judgment without marks."""
+    headers = [
+        "Sheet",
+        "Run",
+        "Round",
+        "Setter",
+        "Judge",
+        "Answerer",
+        "Label",
+        "Position",
+        "Rank",
+        "Score",
+        "Points",
+        "Share",
+        "Reason",
+        "Outcome",
+        "Cause",
+        "Detail",
+        "Re-asks",
+        "Repaired",
+    ]
+    body = (
+        row
+        for run, round_ in dataset.rounds()
+        for judgment in round_.judgments
+        for row in _judgment_rows(
+            [titles[run.id, round_.index], run.id, round_.index, round_.setter], judgment
+        )
+    )
+    formats = ["", "", "0", "", "", "", "", "0", "0.##", _TWO, _TWO, _SHARE]
+    table(sheet, headers, body, formats=formats, frozen=3)
+
+
+def _judgment_rows(head: Sequence[Value], judgment: Judgment) -> Iterator[list[Value]]:
+    """Yields the rows of one judgment."""
+    result = judgment.result
+    tail: list[Value] = [
+        result.outcome or "pending",
+        result.cause,
+        result.detail,
+        result.reasks,
+        "yes" if result.repaired else None,
+    ]
+    for mark in judgment.marks:
+        yield [*head, judgment.judge, *_mark_cells(mark), *tail]
+    if not judgment.marks:
+        yield [*head, judgment.judge, *[None] * 8, *tail]
+
+
+def _mark_cells(mark: Mark) -> list[Value]:
+    """Returns the cells of one mark."""
+    return [
+        mark.answerer,
+        mark.label,
+        mark.position or None,
+        mark.rank,
+        mark.score,
+        mark.points,
+        mark.share,
+        mark.reason,
+    ]
+
+
+def coverage_sheet(sheet: Worksheet, covered: Coverage, titles: Titles) -> None:
+    """Writes how every step stands."""
+    headers = [
+        "Sheet",
+        "Run",
+        "Round",
+        "Step",
+        "Participant",
+        "State",
+        "Outcome",
+        "Cause",
+        "Detail",
+        "Re-asks",
+    ]
+    body: list[list[Value]] = [
+        [
+            titles[cell.run, cell.round],
+            cell.run,
+            cell.round,
+            cell.role,
+            cell.participant,
+            cell.state.value,
+            cell.outcome,
+            cell.cause,
+            cell.detail,
+            cell.reasks,
+        ]
+        for cell in covered.cells
+    ]
+    table(sheet, headers, body, frozen=3)
+
+
+def calls_sheet(sheet: Worksheet, dataset: Dataset, titles: Titles) -> None:
+    """Writes every call; raw replies stay in the store, being long and seldom read here."""
+    columns = {
+        "Role": "role",
+        "Participant": "participant",
+        "Ask": "ask",
+        "Attempt": "attempt",
+        "Outcome": "outcome",
+        "Cause": "cause",
+        "Detail": "detail",
+        "HTTP status": "http_status",
+        "Finish reason": "finish_reason",
+        "Prompt tokens": "prompt_tokens",
+        "Cached tokens": "cached_tokens",
+        "Completion tokens": "completion_tokens",
+        "Reasoning tokens": "reasoning_tokens",
+        "Cost, USD": "cost_usd",
+        "Latency, s": "latency_s",
+        "First token, s": "first_token_s",
+        "Started, UTC": "started_at",
+        "Served model": "served_model",
+        "Response format": "response_format",
+        "Request SHA-256": "request_sha256",
+    }
+    body = (
+        [
+            titles.get((run.id, call.round), ""),
+            run.id,
+            call.round,
+            *(getattr(call, name) for name in columns.values()),
+        ]
+        for run in dataset.runs
+        for call in run.calls
+    )
+    formats = [*[""] * 12, *["#,##0"] * 4, _MONEY, _SECONDS, _SECONDS]
+    table(sheet, ["Sheet", "Run", "Round", *columns], body, formats=formats, frozen=3)
