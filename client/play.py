@@ -17,6 +17,7 @@ from client.interrupts import Interrupts
 from client.league_file import read_league
 from client.playing import PlayOptions, play
 from client.run_name import run_id, run_name
+from client.session import Session
 
 
 def main(argv: list[str]) -> int:
@@ -64,7 +65,8 @@ def main(argv: list[str]) -> int:
             json=arguments.json,
         )
         async with connect(target, plays=not arguments.dry_run) as connection:
-            return await play(connection, league, play_options, target, interrupts)
+            session = Session(connection=connection, target=target, interrupts=interrupts)
+            return await play(session, league, play_options)
 
     return command_line.run(command)
 

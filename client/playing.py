@@ -12,16 +12,16 @@ from llm_crowdsourced.v1 import league_pb2, run_pb2, run_service_pb2
 
 from client import tables
 from client.command_line import plain_json, print_json
-from client.connection import Connection, Target
+from client.connection import Connection
 from client.exit_status import ExitStatus
 from client.failures import CallError, CommandError
-from client.interrupts import InterruptedByUserError, Interrupts
+from client.interrupts import InterruptedByUserError
 from client.plain import count, dollars, one_line
 from client.report_files import LOCAL_PROVIDER, WEAK_JUDGES, write_report
 from client.run_name import run_id
 from client.screen import chatter, results, say
+from client.session import Session
 from client.watching import (
-    command,
     print_standings,
     run_document,
     say_how_it_ended,
@@ -58,19 +58,14 @@ class PlayOptions:
     json: bool = False
 
 
-async def play(
-    connection: Connection,
-    league: league_pb2.League,
-    options: PlayOptions,
-    target: Target,
-    interrupts: Interrupts,
-) -> int:
+async def play(session: Session, league: league_pb2.League, options: PlayOptions) -> int:
     """Plays a league to its end and returns the exit status.
 
     Raises:
         CommandError: It cannot be played, or the server stopped answering.
         InterruptedByUserError: Ctrl-C was pressed.
     """
+    connection = session.connection
     answer = await connection.ask(
         connection.runs.EstimateRun,
         run_service_pb2.EstimateRunRequest(league=league),
@@ -89,30 +84,28 @@ async def play(
     await _say_what_else_is_played(connection)
     run = await _create(connection, league, options.run_id)
     if options.detach:
-        return _leave(run, connection, target, options)
+        return _leave(session, run, options)
     say(f"Playing {run_id(run.name)}.")
-    run = await watch(connection, run, target, interrupts)
-    return await finish(connection, run, options, target)
+    run = await watch(session, run)
+    return await finish(session, run, options)
 
 
-async def finish(
-    connection: Connection, run: run_pb2.Run, options: PlayOptions, target: Target
-) -> int:
+async def finish(session: Session, run: run_pb2.Run, options: PlayOptions) -> int:
     """Shows the standings of a run that has stopped, and writes its report.
 
     Raises:
         CommandError: The report cannot be made or written.
     """
-    answer = await standings(connection, run)
+    answer = await standings(session.connection, run)
     document: dict[str, Any] = {**run_document(run, answer), "report": []}
     if answer.marks and not options.json:
         print_standings(answer)
     if is_local(run.league):
         say(WEAK_JUDGES, "yellow")
-    say_how_it_ended(run, target)
+    say_how_it_ended(session, run)
     if run.state == run_pb2.Run.STATE_SUCCEEDED and options.report:
         say("Writing the report.")
-        paths = await write_report(connection, [run.name], options.out)
+        paths = await write_report(session.connection, [run.name], options.out)
         document["report"] = [str(path) for path in paths]
         if not options.json:
             say("Report:")
@@ -199,14 +192,12 @@ async def _create(connection: Connection, league: league_pb2.League, wanted: str
     raise AssertionError  # the last attempt returns or raises
 
 
-def _leave(
-    run: run_pb2.Run, connection: Connection, target: Target, options: PlayOptions
-) -> ExitStatus:
+def _leave(session: Session, run: run_pb2.Run, options: PlayOptions) -> ExitStatus:
     name = run_id(run.name)
     if options.json:
         print_json({"run": plain_json(run)})
     else:
         results().print(name)
-    say(f"{name} is played at {connection.address}.")
-    say(f"Watch it: {command('runs', target, 'watch', name)}")
+    say(f"{name} is played at {session.connection.address}.")
+    say(f"Watch it: {session.command('runs', 'watch', name)}")
     return ExitStatus.OK

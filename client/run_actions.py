@@ -7,18 +7,18 @@ from rich.console import Console, RenderableType
 
 from client import enum_words, run_text, tables
 from client.command_line import plain_json, print_json
-from client.connection import Connection, Target
+from client.connection import Connection
 from client.dataset import list_rounds, round_record
 from client.exit_status import ExitStatus
 from client.failures import CommandError
 from client.follow import get_run
-from client.interrupts import Interrupts
 from client.plain import one_line
 from client.playing import PlayOptions, finish
 from client.run_name import run_id
 from client.run_progress import is_terminal
 from client.screen import results, say
-from client.watching import command, run_document, standings, watch
+from client.session import Session
+from client.watching import run_document, standings, watch
 
 _PAGE = 100
 
@@ -86,38 +86,37 @@ def _print_all(console: Console, parts: Iterable[RenderableType]) -> None:
         console.print(part)
 
 
-async def watch_run(
-    connection: Connection, name: str, options: PlayOptions, target: Target, interrupts: Interrupts
-) -> int:
+async def watch_run(session: Session, name: str, options: PlayOptions) -> int:
     """Follows a run until it stops.
 
     Raises:
         CommandError: The run is not known, nobody plays it, or the server does
             not answer.
     """
-    run = await get_run(connection, name)
+    run = await get_run(session.connection, name)
     stopped = is_terminal(run.state) or run.state == run_pb2.Run.STATE_PAUSED
-    if connection.embedded is not None and not stopped:
+    if session.ends_with_server and not stopped:
         raise CommandError(
             f"No server plays {run_id(name)} now. Go on with it: "
-            f"{command('runs', target, 'resume', run_id(name))}"
+            f"{session.command('runs', 'resume', run_id(name))}"
         )
     if not stopped:
-        run = await watch(connection, run, target, interrupts)
-    return await finish(connection, run, options, target)
+        run = await watch(session, run)
+    return await finish(session, run, options)
 
 
-async def pause_run(connection: Connection, name: str, target: Target, *, as_json: bool) -> int:
+async def pause_run(session: Session, name: str, *, as_json: bool) -> int:
     """Pauses a run.
 
     Raises:
         CommandError: The run is not known or over, or the server does not answer.
     """
+    connection = session.connection
     answer = await connection.ask(
         connection.runs.PauseRun, run_service_pb2.PauseRunRequest(name=name)
     )
     _tell(answer.run, as_json=as_json)
-    say(f"Go on with it: {command('runs', target, 'resume', run_id(name))}")
+    say(f"Go on with it: {session.command('runs', 'resume', run_id(name))}")
     return ExitStatus.OK
 
 
@@ -135,26 +134,20 @@ async def cancel_run(connection: Connection, name: str, *, as_json: bool) -> int
 
 
 async def resume_run(
-    connection: Connection,
-    name: str,
-    raised: league_pb2.Budget,
-    options: PlayOptions,
-    target: Target,
-    interrupts: Interrupts,
+    session: Session, name: str, raised: league_pb2.Budget, options: PlayOptions
 ) -> int:
     """Goes on with a run; with a server of the command's own, to its end.
 
     Args:
-        connection: The server.
+        session: The command.
         name: The run.
         raised: Limits that change; the others stay.
         options: Whether to write a report at the end, and where.
-        target: Which server that is.
-        interrupts: Ctrl-C.
 
     Raises:
         CommandError: The run is not known or over, or the server does not answer.
     """
+    connection = session.connection
     run = await get_run(connection, name)
     # A run that its server was killed under is being played again already.
     if (
@@ -168,12 +161,12 @@ async def resume_run(
             request.budget.CopyFrom(run.league.budget)
             request.budget.MergeFrom(raised)
         run = (await connection.ask(connection.runs.ResumeRun, request)).run
-    if connection.embedded is None:
+    if not session.ends_with_server:
         _tell(run, as_json=options.json)
-        say(f"Watch it: {command('runs', target, 'watch', run_id(name))}")
+        say(f"Watch it: {session.command('runs', 'watch', run_id(name))}")
         return ExitStatus.OK
-    run = await watch(connection, run, target, interrupts)
-    return await finish(connection, run, options, target)
+    run = await watch(session, run)
+    return await finish(session, run, options)
 
 
 def _tell(run: run_pb2.Run, *, as_json: bool) -> None:

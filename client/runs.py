@@ -4,7 +4,9 @@ import argparse
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 if importlib.util.find_spec("llm_crowdsourced") is None:
     # Typed with another Python than the project's.
@@ -13,10 +15,13 @@ if importlib.util.find_spec("llm_crowdsourced") is None:
 from llm_crowdsourced.v1 import league_pb2
 
 from client import command_line, run_actions
-from client.connection import Connection, Target, connect
+from client.connection import connect
 from client.interrupts import Interrupts
 from client.playing import PlayOptions
 from client.run_name import run_name
+from client.session import Session
+
+_Work = Coroutine[Any, Any, int]
 
 
 def _positive(text: str) -> int:
@@ -77,30 +82,55 @@ def _parser() -> argparse.ArgumentParser:
     return options
 
 
-async def _act(
-    arguments: argparse.Namespace, connection: Connection, target: Target, interrupts: Interrupts
-) -> int:
-    as_json: bool = arguments.json
-    if arguments.action == "list":
-        return await run_actions.list_runs(connection, arguments.limit, as_json=as_json)
-    name = run_name(arguments.run)
-    if arguments.action == "show" and arguments.round:
-        return await run_actions.show_round(connection, name, arguments.round, as_json=as_json)
-    if arguments.action == "show":
-        return await run_actions.show_run(connection, name, as_json=as_json)
-    if arguments.action == "pause":
-        return await run_actions.pause_run(connection, name, target, as_json=as_json)
-    if arguments.action == "cancel":
-        return await run_actions.cancel_run(connection, name, as_json=as_json)
-    options = PlayOptions(report=not arguments.no_report, out=arguments.out, json=as_json)
-    if arguments.action == "watch":
-        return await run_actions.watch_run(connection, name, options, target, interrupts)
+async def _act(session: Session, arguments: argparse.Namespace) -> int:
+    name = run_name(arguments.run) if "run" in arguments else ""
+    return await _ACTIONS[arguments.action](session, name, arguments)
+
+
+def _list(session: Session, _: str, arguments: argparse.Namespace) -> _Work:
+    return run_actions.list_runs(session.connection, arguments.limit, as_json=arguments.json)
+
+
+def _show(session: Session, name: str, arguments: argparse.Namespace) -> _Work:
+    connection, as_json = session.connection, arguments.json
+    if arguments.round:
+        return run_actions.show_round(connection, name, arguments.round, as_json=as_json)
+    return run_actions.show_run(connection, name, as_json=as_json)
+
+
+def _watch(session: Session, name: str, arguments: argparse.Namespace) -> _Work:
+    return run_actions.watch_run(session, name, _options(arguments))
+
+
+def _pause(session: Session, name: str, arguments: argparse.Namespace) -> _Work:
+    return run_actions.pause_run(session, name, as_json=arguments.json)
+
+
+def _resume(session: Session, name: str, arguments: argparse.Namespace) -> _Work:
     raised = league_pb2.Budget(
         max_calls=arguments.max_calls,
         max_tokens=arguments.max_tokens,
         max_cost_usd=arguments.max_cost,
     )
-    return await run_actions.resume_run(connection, name, raised, options, target, interrupts)
+    return run_actions.resume_run(session, name, raised, _options(arguments))
+
+
+def _cancel(session: Session, name: str, arguments: argparse.Namespace) -> _Work:
+    return run_actions.cancel_run(session.connection, name, as_json=arguments.json)
+
+
+def _options(arguments: argparse.Namespace) -> PlayOptions:
+    return PlayOptions(report=not arguments.no_report, out=arguments.out, json=arguments.json)
+
+
+_ACTIONS: dict[str, Callable[[Session, str, argparse.Namespace], _Work]] = {
+    "list": _list,
+    "show": _show,
+    "watch": _watch,
+    "pause": _pause,
+    "resume": _resume,
+    "cancel": _cancel,
+}
 
 
 def main(argv: list[str]) -> int:
@@ -109,11 +139,13 @@ def main(argv: list[str]) -> int:
 
     async def command(interrupts: Interrupts) -> int:
         target = command_line.target(arguments)
-        if arguments.action != "list":
+        if "run" in arguments:
+            # A name that cannot be is told before a server is started for it.
             run_name(arguments.run)
         plays = arguments.action == "resume"
         async with connect(target, plays=plays) as connection:
-            return await _act(arguments, connection, target, interrupts)
+            session = Session(connection=connection, target=target, interrupts=interrupts)
+            return await _act(session, arguments)
 
     return command_line.run(command)
 

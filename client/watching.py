@@ -1,7 +1,6 @@
 """Watching a run from a command, and what the command does when it stops."""
 
 import contextlib
-import shlex
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -10,16 +9,17 @@ from llm_crowdsourced.v1 import result_service_pb2, run_pb2, run_service_pb2
 
 from client import tables
 from client.command_line import plain_json
-from client.connection import Connection, Target
+from client.connection import Connection
 from client.exit_status import ExitStatus
 from client.failures import CallError
 from client.follow import begin, follow
-from client.interrupts import InterruptedByUserError, Interrupts
+from client.interrupts import InterruptedByUserError
 from client.line_view import LineView
 from client.live_view import LiveView
 from client.plain import one_line
 from client.run_name import run_id
 from client.screen import chatter, results, say
+from client.session import Session
 
 _STATUSES = {
     run_pb2.Run.STATE_SUCCEEDED: ExitStatus.OK,
@@ -27,18 +27,6 @@ _STATUSES = {
     run_pb2.Run.STATE_FAILED: ExitStatus.RUN_FAILED,
     run_pb2.Run.STATE_CANCELLED: ExitStatus.RUN_FAILED,
 }
-
-
-def command(script: str, target: Target, *words: str) -> str:
-    """Returns a command to type, for the same server as this one."""
-    parts = ["python", f"client/{script}.py", *words]
-    if target.server:
-        parts += ["--server", target.server]
-    if target.ca:
-        parts += ["--ca", str(target.ca)]
-    if target.settings:
-        parts += ["--settings", str(target.settings)]
-    return shlex.join(parts)
 
 
 @contextlib.contextmanager
@@ -49,9 +37,7 @@ def _view() -> Iterator[LiveView | LineView]:
         yield view
 
 
-async def watch(
-    connection: Connection, run: run_pb2.Run, target: Target, interrupts: Interrupts
-) -> run_pb2.Run:
+async def watch(session: Session, run: run_pb2.Run) -> run_pb2.Run:
     """Shows a run until it is terminal or paused.
 
     Ctrl-C leaves it to its server, and pauses it where the server is the
@@ -61,29 +47,31 @@ async def watch(
         InterruptedByUserError: Ctrl-C was pressed.
         CommandError: The server does not answer any more.
     """
+    connection = session.connection
     progress = await begin(connection, run)
     try:
         with _view() as view:
-            return await interrupts.guard(follow(connection, progress, view))
+            return await session.interrupts.guard(follow(connection, progress, view))
     except InterruptedByUserError:
-        if connection.embedded is None:
-            _say_that_it_goes_on(run, connection, target)
+        if session.ends_with_server:
+            await _pause(session, run)
         else:
-            await _pause(connection, run, target)
+            _say_that_it_goes_on(session, run)
         raise
 
 
-def _say_that_it_goes_on(run: run_pb2.Run, connection: Connection, target: Target) -> None:
+def _say_that_it_goes_on(session: Session, run: run_pb2.Run) -> None:
     name = run_id(run.name)
     say(
-        f"{name} goes on at {connection.address}.\n"
-        f"  watch it:  {command('runs', target, 'watch', name)}\n"
-        f"  pause it:  {command('runs', target, 'pause', name)}"
+        f"{name} goes on at {session.connection.address}.\n"
+        f"  watch it:  {session.command('runs', 'watch', name)}\n"
+        f"  pause it:  {session.command('runs', 'pause', name)}"
     )
 
 
-async def _pause(connection: Connection, run: run_pb2.Run, target: Target) -> None:
+async def _pause(session: Session, run: run_pb2.Run) -> None:
     name = run_id(run.name)
+    connection = session.connection
     say(f"Pausing {name}; calls under way may still arrive. Ctrl-C again stops at once.")
     try:
         await connection.ask(
@@ -93,7 +81,7 @@ async def _pause(connection: Connection, run: run_pb2.Run, target: Target) -> No
         # It came to its end just before.
         if error.reason != "WRONG_STATE":
             raise
-    say(f"Go on with it: {command('runs', target, 'resume', name)}")
+    say(f"Go on with it: {session.command('runs', 'resume', name)}")
 
 
 def status_of(run: run_pb2.Run) -> ExitStatus:
@@ -101,20 +89,20 @@ def status_of(run: run_pb2.Run) -> ExitStatus:
     return _STATUSES.get(run.state, ExitStatus.ERROR)
 
 
-def say_how_it_ended(run: run_pb2.Run, target: Target) -> None:
+def say_how_it_ended(session: Session, run: run_pb2.Run) -> None:
     """Says why a run did not succeed, and what can be done; nothing if it did."""
     name = run_id(run.name)
     why = one_line(run.state_reason or run.failure.message)
     because = f": {why}" if why else ""
     if run.state == run_pb2.Run.STATE_PAUSED:
         say(f"{name} is paused{because.rstrip('.')}.", "yellow")
-        say(f"Go on with it: {command('runs', target, 'resume', name)}")
+        say(f"Go on with it: {session.command('runs', 'resume', name)}")
         if run.league.HasField("budget"):
             say("A larger budget: add --max-calls N, --max-tokens N or --max-cost DOLLARS.")
     elif run.state in {run_pb2.Run.STATE_FAILED, run_pb2.Run.STATE_CANCELLED}:
         word = "failed" if run.state == run_pb2.Run.STATE_FAILED else "was cancelled"
         say(f"{name} {word}{because.rstrip('.')}.", "red")
-        say(f"What it produced is kept: {command('report', target, '--run-id', name)}")
+        say(f"What it produced is kept: {session.command('report', '--run-id', name)}")
 
 
 async def standings(
