@@ -1,7 +1,7 @@
 """Cells of a worksheet that hold what a model wrote, safely."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -66,10 +66,10 @@ def put(sheet: Worksheet, row: int, column: int, value: Value, number_format: st
         # Excel would read such text as a formula once somebody edits the cell.
         cell.quotePrefix = text.startswith(_FORMULA)
         wrap = len(text) > _WIDEST or "\n" in text
-        cell.alignment = Alignment(wrap_text=wrap, vertical="top", indent=1)
+        cell.alignment = Alignment(horizontal="left", vertical="top", indent=1, wrap_text=wrap)
     else:
         cell.value = value
-        cell.alignment = Alignment(vertical="top", indent=1)
+        cell.alignment = Alignment(horizontal="right", vertical="top", indent=1)
         if number_format and value is not None:
             cell.number_format = number_format
 
@@ -92,7 +92,7 @@ def table(
         frozen: Columns that stay in sight on the left.
     """
     widths = [len(header) for header in headers]
-    numeric: set[int] = set()
+    numeric = {column for column, number_format in enumerate(formats, 1) if number_format}
     last = 1
     for last, row in enumerate(rows, 2):
         for column, value in enumerate(row, 1):
@@ -106,12 +106,7 @@ def table(
             if isinstance(value, int | float):
                 numeric.add(column)
         _fit_height(sheet, last, row)
-    for column, header in enumerate(headers, 1):
-        put(sheet, 1, column, header)
-        top: Any = sheet.cell(row=1, column=column)
-        top.font, top.fill = _HEADER_FONT, _HEADER_FILL
-        side = "right" if column in numeric else "left"
-        top.alignment = Alignment(horizontal=side, indent=1, wrap_text=True, vertical="center")
+    _header(sheet, headers, numeric)
     for column, width in enumerate(widths, 1):
         letter = get_column_letter(column)
         sheet.column_dimensions[letter].width = min(_WIDEST, max(_NARROWEST, width + 4))
@@ -120,6 +115,16 @@ def table(
     if last > 1:
         sheet.auto_filter.ref = f"A1:{get_column_letter(len(headers))}{last}"
     _printed(sheet)
+
+
+def _header(sheet: Worksheet, headers: Sequence[str], numeric: Collection[int]) -> None:
+    """Writes the header; over numbers it stands on their side."""
+    for column, header in enumerate(headers, 1):
+        put(sheet, 1, column, header)
+        cell: Any = sheet.cell(row=1, column=column)
+        cell.font, cell.fill = _HEADER_FONT, _HEADER_FILL
+        side = "right" if column in numeric else "left"
+        cell.alignment = Alignment(horizontal=side, indent=1, wrap_text=True, vertical="center")
 
 
 def _fit_height(sheet: Worksheet, row: int, values: Sequence[Value]) -> None:

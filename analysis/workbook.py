@@ -214,10 +214,11 @@ def _about(
     table(sheet, ["What", "Value"], facts, frozen=1)
     sheet.auto_filter.ref = None
     sheet.column_dimensions["B"].width = 90
-    for row in range(2, len(facts) + 2):
-        sheet.cell(row=row, column=1).font = Font(name="Calibri", size=11, bold=True)
+    for row in range(1, len(facts) + 2):
+        if row > 1:
+            sheet.cell(row=row, column=1).font = Font(name="Calibri", size=11, bold=True)
         sheet.cell(row=row, column=2).alignment = Alignment(
-            horizontal="left", vertical="top", wrap_text=True
+            horizontal="left", vertical="top", indent=1, wrap_text=True
         )
 
 
