@@ -36,10 +36,15 @@ def render(template: str, values: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class PromptSet:
-    """The prompts of one subject, by role."""
+    """The prompts of one subject: one a role, and the one that asks again.
+
+    Attributes:
+        subject: What the questions are about.
+        texts: Template by name: a role, or `reask`.
+    """
 
     subject: Subject
-    texts: Mapping[Role, str]
+    texts: Mapping[str, str]
 
     @property
     def sha256(self) -> str:
@@ -54,7 +59,6 @@ class PromptSet:
 
 def load_prompts(subject: Subject) -> PromptSet:
     """Reads the prompts of a subject from the files that come with the server."""
-    folder = resources.files("server").joinpath("prompts", subject)
-    return PromptSet(
-        subject, {role: folder.joinpath(f"{role}.md").read_text("utf-8") for role in Role}
-    )
+    folder = resources.files("server").joinpath("prompts")
+    texts = {str(role): folder.joinpath(subject, f"{role}.md").read_text("utf-8") for role in Role}
+    return PromptSet(subject, {**texts, "reask": folder.joinpath("reask.md").read_text("utf-8")})

@@ -20,6 +20,9 @@ from server.settings import ModelSettings, ProviderSettings, Settings, is_loopba
 # Beyond the calls under way: lists of models, and connections about to close.
 _SPARE_CONNECTIONS = 8
 _CONNECT_TIMEOUT_S = 30.0
+# The SDK fills these from variables of its own, which belong to one provider,
+# and wants a key even where none is to be sent.
+_FOREIGN_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,26 +194,29 @@ def make_client(settings: ProviderSettings) -> openai.AsyncOpenAI:
     address = settings.base_url or "http://127.0.0.1/v1"
     url = httpx2.URL(address)
     connections = settings.max_concurrent_calls + _SPARE_CONNECTIONS
+    # A call's whole time and its stalls are timed around the call.
+    timeout = httpx2.Timeout(None, connect=_CONNECT_TIMEOUT_S)
     http_client = openai.DefaultAioHttpClient(
         limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
-        # A call's whole time and its stalls are timed around the call.
-        timeout=httpx2.Timeout(None, connect=_CONNECT_TIMEOUT_S),
+        timeout=timeout,
         # A proxy of the environment cannot reach this machine's own servers.
         trust_env=not is_loopback(f"{url.host}:0"),
     )
     key = _key(settings)
-    # The SDK would fill these from its own variables, which belong to one
-    # provider only, and sends a key even where none is wanted.
-    omitted = ["OpenAI-Organization", "OpenAI-Project"] + ([] if key else ["Authorization"])
-    headers: dict[str, str | openai.Omit] = dict.fromkeys(omitted, openai.Omit())
-    client = openai.AsyncOpenAI(
+    foreign = _FOREIGN_HEADERS if key else (*_FOREIGN_HEADERS, "Authorization")
+
+    async def strip(request: httpx2.Request) -> None:
+        for name in foreign:
+            request.headers.pop(name, None)
+
+    http_client.event_hooks = {"request": [strip]}
+    return openai.AsyncOpenAI(
         api_key=key or "none",
         base_url=address,
-        timeout=httpx2.Timeout(None, connect=_CONNECT_TIMEOUT_S),
+        timeout=timeout,
         max_retries=0,
         http_client=http_client,
     )
-    return client.with_options(default_headers=headers)  # type: ignore[arg-type]
 
 
 def _key(settings: ProviderSettings) -> str:

@@ -176,6 +176,19 @@ class Store:
 
     # Reads.
 
+    async def run_of_request(self, new: NewRun) -> RunRecord | None:
+        """Returns the run that the same request created before; `None` if none did.
+
+        Raises:
+            RequestIdReusedError: The request id came with other content.
+        """
+
+        def work(tx: Transaction) -> RunRecord | None:
+            run_id = _earlier_run(tx, new)
+            return _run(tx, run_id) if run_id else None
+
+        return await self.database.write(work)
+
     async def run(self, run_id: str) -> RunRecord:
         """Returns a run.
 

@@ -267,6 +267,10 @@ class Standing(_message.Message):
     MARKS_FIELD_NUMBER: _builtins.int
     PLANNED_MARKS_FIELD_NUMBER: _builtins.int
     ROUNDS_FIELD_NUMBER: _builtins.int
+    ANSWER_SCORE_LOW_FIELD_NUMBER: _builtins.int
+    ANSWER_SCORE_HIGH_FIELD_NUMBER: _builtins.int
+    BEST_RANK_FIELD_NUMBER: _builtins.int
+    WORST_RANK_FIELD_NUMBER: _builtins.int
     participant: _builtins.str
     """The participant."""
     rank: _builtins.int
@@ -289,6 +293,16 @@ class Standing(_message.Message):
     """Marks that it could have had in the run."""
     rounds: _builtins.int
     """Rounds behind `answer_score`."""
+    answer_score_low: _builtins.float
+    """Lower end of the 95 % interval of `answer_score`, from resampling rounds;
+    unset with fewer than two rounds.
+    """
+    answer_score_high: _builtins.float
+    """Upper end of that interval."""
+    best_rank: _builtins.int
+    """Best rank in 95 % of the resamples; unset with fewer than two rounds."""
+    worst_rank: _builtins.int
+    """Worst rank in 95 % of the resamples."""
     def __init__(
         self,
         *,
@@ -301,31 +315,51 @@ class Standing(_message.Message):
         marks: _builtins.int = ...,
         planned_marks: _builtins.int = ...,
         rounds: _builtins.int = ...,
+        answer_score_low: _builtins.float | None = ...,
+        answer_score_high: _builtins.float | None = ...,
+        best_rank: _builtins.int | None = ...,
+        worst_rank: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_answer_score", b"_answer_score", "_answer_share", b"_answer_share", "_points", b"_points", "_question_score", b"_question_score", "_rank", b"_rank", "answer_score", b"answer_score", "answer_share", b"answer_share", "points", b"points", "question_score", b"question_score", "rank", b"rank"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_answer_score", b"_answer_score", "_answer_score_high", b"_answer_score_high", "_answer_score_low", b"_answer_score_low", "_answer_share", b"_answer_share", "_best_rank", b"_best_rank", "_points", b"_points", "_question_score", b"_question_score", "_rank", b"_rank", "_worst_rank", b"_worst_rank", "answer_score", b"answer_score", "answer_score_high", b"answer_score_high", "answer_score_low", b"answer_score_low", "answer_share", b"answer_share", "best_rank", b"best_rank", "points", b"points", "question_score", b"question_score", "rank", b"rank", "worst_rank", b"worst_rank"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answer_score", b"_answer_score", "_answer_share", b"_answer_share", "_points", b"_points", "_question_score", b"_question_score", "_rank", b"_rank", "answer_score", b"answer_score", "answer_share", b"answer_share", "marks", b"marks", "participant", b"participant", "planned_marks", b"planned_marks", "points", b"points", "question_score", b"question_score", "rank", b"rank", "rounds", b"rounds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answer_score", b"_answer_score", "_answer_score_high", b"_answer_score_high", "_answer_score_low", b"_answer_score_low", "_answer_share", b"_answer_share", "_best_rank", b"_best_rank", "_points", b"_points", "_question_score", b"_question_score", "_rank", b"_rank", "_worst_rank", b"_worst_rank", "answer_score", b"answer_score", "answer_score_high", b"answer_score_high", "answer_score_low", b"answer_score_low", "answer_share", b"answer_share", "best_rank", b"best_rank", "marks", b"marks", "participant", b"participant", "planned_marks", b"planned_marks", "points", b"points", "question_score", b"question_score", "rank", b"rank", "rounds", b"rounds", "worst_rank", b"worst_rank"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__answer_score: _TypeAlias = _typing.Literal["answer_score"]  # noqa: Y015
     _WhichOneofArgType__answer_score: _TypeAlias = _typing.Literal["_answer_score", b"_answer_score"]  # noqa: Y015
+    _WhichOneofReturnType__answer_score_high: _TypeAlias = _typing.Literal["answer_score_high"]  # noqa: Y015
+    _WhichOneofArgType__answer_score_high: _TypeAlias = _typing.Literal["_answer_score_high", b"_answer_score_high"]  # noqa: Y015
+    _WhichOneofReturnType__answer_score_low: _TypeAlias = _typing.Literal["answer_score_low"]  # noqa: Y015
+    _WhichOneofArgType__answer_score_low: _TypeAlias = _typing.Literal["_answer_score_low", b"_answer_score_low"]  # noqa: Y015
     _WhichOneofReturnType__answer_share: _TypeAlias = _typing.Literal["answer_share"]  # noqa: Y015
     _WhichOneofArgType__answer_share: _TypeAlias = _typing.Literal["_answer_share", b"_answer_share"]  # noqa: Y015
+    _WhichOneofReturnType__best_rank: _TypeAlias = _typing.Literal["best_rank"]  # noqa: Y015
+    _WhichOneofArgType__best_rank: _TypeAlias = _typing.Literal["_best_rank", b"_best_rank"]  # noqa: Y015
     _WhichOneofReturnType__points: _TypeAlias = _typing.Literal["points"]  # noqa: Y015
     _WhichOneofArgType__points: _TypeAlias = _typing.Literal["_points", b"_points"]  # noqa: Y015
     _WhichOneofReturnType__question_score: _TypeAlias = _typing.Literal["question_score"]  # noqa: Y015
     _WhichOneofArgType__question_score: _TypeAlias = _typing.Literal["_question_score", b"_question_score"]  # noqa: Y015
     _WhichOneofReturnType__rank: _TypeAlias = _typing.Literal["rank"]  # noqa: Y015
     _WhichOneofArgType__rank: _TypeAlias = _typing.Literal["_rank", b"_rank"]  # noqa: Y015
+    _WhichOneofReturnType__worst_rank: _TypeAlias = _typing.Literal["worst_rank"]  # noqa: Y015
+    _WhichOneofArgType__worst_rank: _TypeAlias = _typing.Literal["_worst_rank", b"_worst_rank"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__answer_score) -> _WhichOneofReturnType__answer_score | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__answer_score_high) -> _WhichOneofReturnType__answer_score_high | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__answer_score_low) -> _WhichOneofReturnType__answer_score_low | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__answer_share) -> _WhichOneofReturnType__answer_share | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__best_rank) -> _WhichOneofReturnType__best_rank | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__points) -> _WhichOneofReturnType__points | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__question_score) -> _WhichOneofReturnType__question_score | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rank) -> _WhichOneofReturnType__rank | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__worst_rank) -> _WhichOneofReturnType__worst_rank | None: ...
 
 Global___Standing: _TypeAlias = Standing  # noqa: Y015
 

@@ -1,0 +1,110 @@
+"""`python -m server`: serves until it is told to stop."""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from server.app import AddressError, serving
+from server.errors import DatabaseUnusableError
+from server.log import set_up_logging
+from server.settings import Settings, SettingsError, load_settings
+
+_EXAMPLE = """\
+example:
+  python -m server --address 127.0.0.1:50051 --database data/league.duckdb
+"""
+
+
+def main() -> int:
+    """Parses the command line and serves; returns the exit status."""
+    arguments = _parser().parse_args()
+    set_up_logging()
+    try:
+        settings = _with(load_settings(arguments.settings), arguments)
+        asyncio.run(_serve(settings, arguments))
+    except (SettingsError, DatabaseUnusableError, AddressError) as error:
+        print(f"llm-crowdsourced server: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m server",
+        description="Plays leagues and serves what they produced over gRPC.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--settings", type=Path, help="settings file (default: server/settings.toml)"
+    )
+    parser.add_argument("--address", help="HOST:PORT to listen on; port 0 takes a free one")
+    parser.add_argument("--database", type=Path, help="DuckDB file; made if it does not exist")
+    parser.add_argument(
+        "--no-play",
+        action="store_true",
+        help="serve what there is, and play no run",
+    )
+    parser.add_argument(
+        "--until-stdin-closes",
+        action="store_true",
+        help="stop when standard input closes: the server of one command",
+    )
+    return parser
+
+
+def _with(settings: Settings, arguments: argparse.Namespace) -> Settings:
+    """Returns the settings with what the command line says instead."""
+    update: dict[str, object] = {}
+    if arguments.address is not None:
+        update["address"] = arguments.address
+    if arguments.database is not None:
+        # On the command line a path is taken from where the user stands.
+        update["database"] = arguments.database.absolute()
+    return settings.model_copy(update={"server": settings.server.model_copy(update=update)})
+
+
+async def _serve(settings: Settings, arguments: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, _stopper(stop))
+    if arguments.until_stdin_closes:
+        _watch_stdin(lambda: loop.call_soon_threadsafe(stop.set))
+    async with serving(settings, playing=not arguments.no_play) as server:
+        ready = {"address": server.address, "pid": os.getpid(), "database": str(server.database)}
+        print(json.dumps(ready), flush=True)
+        await stop.wait()
+
+
+def _stopper(stop: asyncio.Event) -> Callable[[], None]:
+    """Returns what a signal does: the first stops with grace, the second at once."""
+
+    def handle() -> None:
+        if stop.is_set():
+            # What was paid for is on disk already; nothing is left to save.
+            os._exit(1)
+        stop.set()
+
+    return handle
+
+
+def _watch_stdin(closed: Callable[[], object]) -> None:
+    def wait() -> None:
+        while sys.stdin.buffer.read(4096):
+            pass
+        closed()
+
+    threading.Thread(target=wait, name="stdin", daemon=True).start()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,63 @@
+"""Whether a league can be played here at all, and what it would take."""
+
+from server.errors import InvalidRequestError, SandboxUnavailableError
+from server.league.league import League, Participant, Subject
+from server.play.ports import ModelSource
+
+
+def refusals(league: League, models: ModelSource) -> list[str]:
+    """Returns why a league cannot be played whatever the endpoints say; empty if it can."""
+    found = [*_budget_problems(league, models).values()]
+    if league.subject is Subject.PROGRAMMING:
+        found.append(_NO_SANDBOX)
+    return found
+
+
+def admit(league: League, models: ModelSource) -> None:
+    """Refuses a league that cannot be played here.
+
+    Raises:
+        SandboxUnavailableError: It is about programming, and there is no sandbox.
+        InvalidRequestError: Its budget could not be kept.
+    """
+    if league.subject is Subject.PROGRAMMING:
+        raise SandboxUnavailableError(_NO_SANDBOX)
+    if problems := _budget_problems(league, models):
+        raise InvalidRequestError(problems)
+
+
+_NO_SANDBOX = "this server has no sandbox yet, which a programming league needs; play mathematics"
+
+
+def _budget_problems(league: League, models: ModelSource) -> dict[str, str]:
+    """Returns, by field, why a hard limit could not be kept.
+
+    A limit on tokens or cost holds only if the longest reply is known before a
+    call, and a limit on cost only if the price is.
+    """
+    budget = league.budget
+    problems: dict[str, str] = {}
+    if budget.max_tokens is not None or budget.max_cost_usd is not None:
+        unbounded = [p.id for p in league.participants if p.max_output_tokens is None]
+        if unbounded:
+            problems["league.budget"] = (
+                "a limit on tokens or cost needs max_output_tokens for every participant; "
+                f"it is missing for {', '.join(unbounded)}"
+            )
+    if budget.max_cost_usd is not None:
+        unpriced = [p.id for p in league.participants if not _is_priced(models, p)]
+        if unpriced:
+            problems["league.budget.max_cost_usd"] = (
+                "a limit on cost needs the price of every model in the server's settings "
+                f"([providers.NAME.models.MODEL]); it is missing for {', '.join(unpriced)}"
+            )
+    return problems
+
+
+def _is_priced(models: ModelSource, participant: Participant) -> bool:
+    prices = models.price(participant.provider, participant.model)
+    return (
+        prices is not None
+        and prices.prompt_usd_per_million is not None
+        and prices.completion_usd_per_million is not None
+    )

@@ -1,0 +1,111 @@
+"""The gate of one asking: budget before a call, the record after it."""
+
+import json
+from collections.abc import Callable
+
+from server.league.outcome import Outcome
+from server.league.schedule import StepKey
+from server.models.chat import Attempt, CallRefused, ChatRequest
+from server.play.ledger import Amount, Ledger
+from server.play.ports import RunStore
+from server.store.records import CallRecord
+
+
+class Gate:
+    """Fills `CallGate`: refuses calls once the run stops, and keeps every attempt."""
+
+    def __init__(
+        self,
+        store: RunStore,
+        ledger: Ledger,
+        *,
+        run_id: str,
+        key: StepKey,
+        ask: int,
+        request: ChatRequest,
+        stopping: Callable[[], str],
+        under_way: Callable[[bool], None],
+        ended: Callable[[], None],
+    ) -> None:
+        """Creates the gate.
+
+        Args:
+            store: Where attempts are kept.
+            ledger: What the run may use.
+            run_id: The run.
+            key: The step.
+            ask: Number of the asking, from 0.
+            request: What is asked, kept with every attempt.
+            stopping: Returns why no further call may be sent; empty if it may.
+            under_way: Hears when a call goes out and when it has come back.
+            ended: Hears of every attempt that was kept.
+        """
+        self._store = store
+        self._ledger = ledger
+        self._run_id = run_id
+        self._key = key
+        self._ask = ask
+        self._stopping = stopping
+        self._under_way = under_way
+        self._ended = ended
+        self._worst = Amount()
+        messages = [{"role": m.role, "content": m.content} for m in request.messages]
+        self._prompt = json.dumps(messages, ensure_ascii=False)
+
+    async def before(
+        self, *, prompt_tokens: int, completion_tokens: int, cost_usd: float | None
+    ) -> None:
+        """Reserves the worst case of one call.
+
+        Raises:
+            CallRefused: The run stops, or its budget is reached.
+        """
+        worst = Amount(1, prompt_tokens + completion_tokens, cost_usd or 0.0)
+        await self._ledger.reserve(worst)
+        # Asked last: the wait for the budget may have been long.
+        if reason := self._stopping():
+            await self._ledger.give_back(worst)
+            raise CallRefused(reason)
+        self._worst = worst
+        self._under_way(True)  # noqa: FBT003 - a callback of one flag
+
+    async def after(self, attempt: Attempt) -> None:
+        """Keeps the attempt and gives back what was reserved for it.
+
+        Raises:
+            CallRefused: The call failed and the run stops: no retry.
+        """
+        try:
+            await self._store.record_call(self._run_id, self._record(attempt))
+        finally:
+            await self._ledger.settle(self._worst, attempt)
+            self._under_way(False)  # noqa: FBT003
+        self._ended()
+        if attempt.outcome is Outcome.UNAVAILABLE and (reason := self._stopping()):
+            raise CallRefused(reason)
+
+    def _record(self, attempt: Attempt) -> CallRecord:
+        usage = attempt.usage
+        return CallRecord(
+            key=self._key,
+            ask=self._ask,
+            attempt=attempt.attempt,
+            outcome=attempt.outcome,
+            cause=attempt.cause,
+            detail=attempt.detail,
+            http_status=attempt.http_status,
+            finish_reason=attempt.finish_reason,
+            prompt_tokens=usage.prompt_tokens,
+            cached_tokens=usage.cached_tokens,
+            completion_tokens=usage.completion_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            cost_usd=attempt.cost_usd,
+            latency_s=attempt.latency_s,
+            first_token_s=attempt.first_token_s,
+            started_at=attempt.started_at,
+            served_model=attempt.served_model,
+            response_format=attempt.response_format,
+            request_sha256=attempt.request_sha256,
+            prompt=self._prompt,
+            raw_reply=attempt.text,
+        )

@@ -1,0 +1,118 @@
+"""The ledger of a run: what it has used, what the calls under way may use at worst.
+
+A call is sent only if its worst case fits into the budget beside the worst
+cases of all calls under way. So no schedule of replies can overrun a limit, as
+far as a provider keeps to the limit on tokens that it is sent.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from server.league.league import Budget
+from server.models.chat import Attempt, CallRefused
+from server.store.records import Progress
+
+
+class BudgetReachedError(CallRefused):
+    """The next call does not fit into the budget, even with none under way."""
+
+
+@dataclass(frozen=True)
+class Amount:
+    """Calls, tokens and US dollars."""
+
+    calls: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
+
+    def __add__(self, other: "Amount") -> "Amount":
+        return Amount(
+            self.calls + other.calls,
+            self.tokens + other.tokens,
+            self.cost_usd + other.cost_usd,
+        )
+
+    def __sub__(self, other: "Amount") -> "Amount":
+        return Amount(
+            self.calls - other.calls,
+            self.tokens - other.tokens,
+            self.cost_usd - other.cost_usd,
+        )
+
+
+class Ledger:
+    """Reserves before each call and settles after it."""
+
+    def __init__(self, budget: Budget, progress: Progress) -> None:
+        self._budget = budget
+        self._used = Amount(
+            progress.calls,
+            progress.prompt_tokens + progress.completion_tokens,
+            progress.cost_usd,
+        )
+        self._reserved = Amount()
+        self._settled = asyncio.Condition()
+
+    async def reserve(self, worst: Amount) -> None:
+        """Waits until a call of that worst case fits beside those under way.
+
+        Raises:
+            BudgetReachedError: It does not fit even alone.
+        """
+        async with self._settled:
+            while self._excess(self._used + self._reserved + worst):
+                reason = self._excess(self._used + worst)
+                if reason:
+                    raise BudgetReachedError(reason)
+                await self._settled.wait()
+            self._reserved += worst
+
+    async def settle(self, worst: Amount, attempt: Attempt) -> None:
+        """Gives back what a call had reserved, and counts what it took.
+
+        Where the provider did not say, and may have worked, the worst case is
+        counted: a hard limit must not rest on a number that never arrived.
+        """
+        usage = attempt.usage
+        known = usage.prompt_tokens is not None or usage.completion_tokens is not None
+        if known or _was_refused(attempt):
+            tokens = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
+            took = Amount(1, tokens, attempt.cost_usd or 0.0)
+        else:
+            took = worst
+        async with self._settled:
+            self._reserved -= worst
+            self._used += took
+            self._settled.notify_all()
+
+    async def give_back(self, worst: Amount) -> None:
+        """Gives back what was reserved for a call that was never sent."""
+        async with self._settled:
+            self._reserved -= worst
+            self._settled.notify_all()
+
+    def _excess(self, amount: Amount) -> str:
+        """Returns which limit an amount would pass, in one sentence; empty if none."""
+        limits = self._budget
+        if limits.max_calls is not None and amount.calls > limits.max_calls:
+            return (
+                f"the budget of {limits.max_calls:,} calls is reached ({self._used.calls:,} used)"
+            )
+        if limits.max_tokens is not None and amount.tokens > limits.max_tokens:
+            return (
+                f"the budget of {limits.max_tokens:,} tokens is reached: {self._used.tokens:,} "
+                "used, and the next call may take more than is left"
+            )
+        # A billionth of a dollar absorbs the rounding of sums.
+        if limits.max_cost_usd is not None and amount.cost_usd > limits.max_cost_usd + 1e-9:
+            return (
+                f"the budget of ${limits.max_cost_usd:.2f} is reached: ${self._used.cost_usd:.4f} "
+                "used, and the next call may cost more than is left"
+            )
+        return ""
+
+
+def _was_refused(attempt: Attempt) -> bool:
+    """Says whether the provider did no work for a call: never reached, or an error at once."""
+    return attempt.cause == "unreachable" or (attempt.http_status or 0) >= HTTPStatus.BAD_REQUEST

@@ -1,0 +1,338 @@
+"""Plays one run: every step starts as soon as what it needs is there.
+
+What is left to do is the schedule less the finished steps, so playing on after
+a pause, a crash or a restart is the same as playing.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Generic, TypeVar
+
+from server.league.display import Shown, shown_to
+from server.league.league import Subject
+from server.league.outcome import Outcome
+from server.league.prompts import PromptSet
+from server.league.reading import Unreadable
+from server.league.replies import (
+    AnswerReply,
+    JudgmentReply,
+    QuestionReply,
+    names_maker,
+    read_answer,
+    read_question,
+    read_ranking,
+    read_scores,
+)
+from server.league.schedule import Role, StepKey, answerers_of, judged_by, setter_of
+from server.league.scoring import Mark, ranking_marks, score_marks
+from server.models.chat import CallGate, CallRefused, ChatModel, ChatRequest
+from server.models.pacing import Pacer
+from server.play.asking import Asked, ask_until_read
+from server.play.gate import Gate
+from server.play.ledger import BudgetReachedError, Ledger
+from server.play.ports import ModelSource, RunStore
+from server.play.requests import Requests
+from server.store.records import CallRecord, MarkRecord, RunRecord, StepRecord
+
+T = TypeVar("T")
+
+# Causes that end a participant: asking it again would only fail again.
+_FATAL_CAUSES = frozenset({"unauthorized", "forbidden", "unknown_model", "quota_exhausted"})
+
+
+@dataclass
+class _Round:
+    """What of one round is there already."""
+
+    index: int
+    question: QuestionReply | None = None
+    answers: dict[str, AnswerReply] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class _Asking:
+    """One step's asking; it may be cancelled only while no call is under way."""
+
+    task: asyncio.Task[Any] | None = None
+    under_way: bool = False
+
+
+class Player:
+    """Plays one run until it is finished or stopped.
+
+    Args:
+        run: The run, as the store has it.
+        prompts: Its prompts.
+        store: Where everything is kept.
+        models: Who is asked.
+    """
+
+    def __init__(
+        self, run: RunRecord, prompts: PromptSet, store: RunStore, models: ModelSource
+    ) -> None:
+        self._run_id = run.run_id
+        self._league = run.league
+        self._prompts = prompts
+        self._store = store
+        self._models = models
+        self._requests = Requests(run.run_id, run.league, prompts)
+        self._ledger = Ledger(run.league.budget, run.progress)
+        self._places = Pacer(max_concurrent=run.league.max_concurrent_calls)
+        self._chat: dict[str, ChatModel] = {}
+        self._finished: Mapping[StepKey, StepRecord] = {}
+        self._history: Mapping[StepKey, Sequence[CallRecord]] = {}
+        self._given_up: dict[str, tuple[str, str]] = {}
+        self._askings: set[_Asking] = set()
+        self._stop_reason = ""
+        self.budget_reason = ""
+
+    def stop(self, reason: str) -> None:
+        """Starts no further call. Those under way still arrive and are kept."""
+        self._stop_reason = self._stop_reason or reason
+        for asking in self._askings:
+            if asking.task is not None and not asking.under_way:
+                asking.task.cancel()
+
+    async def play(self) -> bool:
+        """Plays what is left, and says whether all of it is finished.
+
+        It is not when the run was stopped, or when its budget is reached:
+        `budget_reason` then says which limit.
+
+        Raises:
+            ExceptionGroup: Our own failures, such as `StoreError`.
+        """
+        self._finished = {step.key: step for step in await self._store.steps(self._run_id)}
+        self._history = await self._store.calls_of_open_steps(self._run_id)
+        self._chat = {p.id: self._models.chat_model(p) for p in self._league.participants}
+        async with asyncio.TaskGroup() as group:
+            rounds = [
+                group.create_task(self._play_round(_Round(index)))
+                for index in range(1, self._league.rounds + 1)
+            ]
+        return all(task.result() for task in rounds)
+
+    async def _play_round(self, round_: _Round) -> bool:
+        """Plays what is left of one round, and says whether all of it is finished."""
+        if not await self._set_question(round_):
+            return False
+        if round_.question is None:
+            return await self._skip_round(round_)
+        answers: dict[str, asyncio.Task[bool]] = {}
+        async with asyncio.TaskGroup() as group:
+            for answerer in answerers_of(self._league, round_.index):
+                answers[answerer] = group.create_task(self._answer(round_, answerer))
+            judgments = [
+                group.create_task(self._judge(round_, judge, answers))
+                for judge in self._league.judge_ids
+            ]
+        return all(task.result() for task in (*answers.values(), *judgments))
+
+    async def _set_question(self, round_: _Round) -> bool:
+        setter = setter_of(self._league, round_.index)
+        key = StepKey(round_.index, Role.QUESTION, setter)
+        finished = self._finished.get(key)
+        if finished is None:
+            asked = await self._ask(key, self._requests.question(key), read_question)
+            if asked is None:
+                return False
+            round_.question = asked.value
+            content = None if asked.value is None else _content(asked.value)
+            await self._finish(key, asked, content)
+        elif finished.outcome is Outcome.OK:
+            round_.question = QuestionReply(**(finished.content or {}), repaired=finished.repaired)
+        return True
+
+    async def _skip_round(self, round_: _Round) -> bool:
+        """Finishes a void round: nobody can answer a question that never came."""
+        setter = setter_of(self._league, round_.index)
+        steps = [(Role.ANSWER, i) for i in answerers_of(self._league, round_.index)]
+        steps += [(Role.JUDGMENT, i) for i in self._league.judge_ids]
+        detail = f"{setter} set no usable question in this round"
+        for role, participant in steps:
+            await self._skip(StepKey(round_.index, role, participant), "question_void", detail)
+        return True
+
+    async def _answer(self, round_: _Round, answerer: str) -> bool:
+        key = StepKey(round_.index, Role.ANSWER, answerer)
+        finished = self._finished.get(key)
+        if finished is not None:
+            if finished.outcome is Outcome.OK and finished.content is not None:
+                content = finished.content
+                round_.answers[answerer] = AnswerReply(
+                    content["text"], content["final_answer"], finished.repaired
+                )
+            return True
+        if round_.question is None:
+            raise AssertionError("a round without a question has no answers")
+        asked = await self._ask(key, self._requests.answer(key, round_.question), read_answer)
+        if asked is None:
+            return False
+        kept: dict[str, Any] | None = None
+        if asked.value is not None:
+            round_.answers[answerer] = asked.value
+            flagged = names_maker(
+                self._league.participant(answerer), asked.value.text, asked.value.final_answer
+            )
+            kept = {**_content(asked.value), "names_maker": flagged}
+        await self._finish(key, asked, kept)
+        return True
+
+    async def _judge(
+        self, round_: _Round, judge: str, answers: Mapping[str, asyncio.Task[bool]]
+    ) -> bool:
+        key = StepKey(round_.index, Role.JUDGMENT, judge)
+        if key in self._finished:
+            return True
+        answerers = judged_by(self._league, round_.index, judge)
+        needed = [answers[answerer] for answerer in answerers]
+        await asyncio.wait(needed)
+        if not all(task.result() for task in needed):
+            return False
+        there = [answerer for answerer in answerers if answerer in round_.answers]
+        if not there:
+            await self._skip(key, "nothing_to_judge", "no answer arrived that it could judge")
+            return True
+        if round_.question is None:
+            raise AssertionError("a round without a question has no judgments")
+        shown = shown_to(self._league, round_.index, judge, there)
+        request = self._requests.judgment(key, round_.question, round_.answers, shown)
+        labels = [item.label for item in shown]
+        asked = await self._ask(key, request, lambda reply: self._read_judgment(reply, labels))
+        if asked is None:
+            return False
+        marks: tuple[Mark, ...] = ()
+        if asked.value is not None:
+            marks = self._marks(shown, asked.value)
+        await self._finish(key, asked, {"shown": [asdict(item) for item in shown]}, marks)
+        return True
+
+    def _read_judgment(self, reply: str, labels: Sequence[str]) -> JudgmentReply | Unreadable:
+        if self._league.subject is Subject.MATH:
+            return read_ranking(reply, labels)
+        return read_scores(reply, labels)
+
+    def _marks(self, shown: Sequence[Shown], judgment: JudgmentReply) -> tuple[Mark, ...]:
+        if self._league.subject is Subject.MATH:
+            participants = len(self._league.participants)
+            return ranking_marks(shown, judgment.values, judgment.reasons, participants)
+        return score_marks(shown, judgment.values, judgment.reasons)
+
+    async def _ask(
+        self, key: StepKey, request: ChatRequest, read: Callable[[str], T | Unreadable]
+    ) -> "_StepAsked[T] | None":
+        """Asks for a step; `None` when the run stops before there is an outcome."""
+        if key.participant in self._given_up:
+            cause, detail = self._given_up[key.participant]
+            return _StepAsked(Asked(outcome=Outcome.UNAVAILABLE, cause=cause, detail=detail), 0)
+        if self._stop_reason:
+            return None
+        asking = _Asking()
+        calls = _Counter(len(self._history.get(key, ())))
+        asking.task = asyncio.create_task(self._ask_in_turn(key, request, read, asking, calls))
+        self._askings.add(asking)
+        try:
+            await asyncio.wait([asking.task])
+            if asking.task.cancelled():
+                return None
+            asked: Asked[T] = asking.task.result()
+        except asyncio.CancelledError:
+            # The call under way is recorded before the cancellation goes on.
+            asking.task.cancel()
+            await asyncio.wait([asking.task])
+            raise
+        except BudgetReachedError as reached:
+            self.budget_reason = self.budget_reason or str(reached)
+            self.stop(str(reached))
+            return None
+        except CallRefused:
+            return None
+        finally:
+            self._askings.discard(asking)
+        if asked.cause in _FATAL_CAUSES:
+            self._given_up[key.participant] = (asked.cause, asked.detail)
+        return _StepAsked(asked, calls.value)
+
+    async def _ask_in_turn(
+        self,
+        key: StepKey,
+        request: ChatRequest,
+        read: Callable[[str], T | Unreadable],
+        asking: _Asking,
+        calls: "_Counter",
+    ) -> Asked[T]:
+        def set_under_way(flag: bool) -> None:
+            asking.under_way = flag
+
+        def gate_for(ask: int, asked: ChatRequest) -> CallGate:
+            return Gate(
+                self._store,
+                self._ledger,
+                run_id=self._run_id,
+                key=key,
+                ask=ask,
+                request=asked,
+                stopping=lambda: self._stop_reason,
+                under_way=set_under_way,
+                ended=calls.add,
+            )
+
+        async with self._places.place(request.priority, 0):
+            return await ask_until_read(
+                self._chat[key.participant],
+                request,
+                read,
+                prompts=self._prompts,
+                max_reasks=self._league.max_reasks,
+                gate_for=gate_for,
+                history=self._history.get(key, ()),
+            )
+
+    async def _finish(
+        self,
+        key: StepKey,
+        asked: "_StepAsked[Any]",
+        content: dict[str, Any] | None,
+        marks: Sequence[Mark] = (),
+    ) -> None:
+        step = StepRecord(
+            key=key,
+            outcome=asked.asked.outcome,
+            cause=asked.asked.cause,
+            detail=asked.asked.detail,
+            reasks=asked.asked.reasks,
+            repaired=getattr(asked.value, "repaired", False),
+            calls=asked.calls,
+            content=content,
+        )
+        kept = tuple(MarkRecord(round=key.round, judge=key.participant, **asdict(m)) for m in marks)
+        await self._store.finish_step(self._run_id, step, kept)
+
+    async def _skip(self, key: StepKey, cause: str, detail: str) -> None:
+        if key not in self._finished:
+            step = StepRecord(key=key, outcome=Outcome.SKIPPED, cause=cause, detail=detail)
+            await self._store.finish_step(self._run_id, step)
+
+
+@dataclass
+class _Counter:
+    value: int
+
+    def add(self) -> None:
+        self.value += 1
+
+
+@dataclass(frozen=True)
+class _StepAsked(Generic[T]):
+    asked: Asked[T]
+    calls: int
+
+    @property
+    def value(self) -> T | None:
+        return self.asked.value
+
+
+def _content(reply: QuestionReply | AnswerReply) -> dict[str, Any]:
+    """Returns what a reply says, without how it was read."""
+    return {k: v for k, v in asdict(reply).items() if k != "repaired"}

@@ -1,0 +1,85 @@
+"""What playing a run needs from outside: models to ask, and a store to keep.
+
+`server.models.registry.Models` and `server.store.store.Store` fill these ports.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from server.league.league import Budget, Participant
+from server.league.schedule import StepKey
+from server.models.chat import ChatModel, Report
+from server.settings import ModelSettings
+from server.store.records import (
+    CallRecord,
+    Failure,
+    MarkRecord,
+    NewRun,
+    RunRecord,
+    RunState,
+    StepRecord,
+)
+
+
+class ModelSource(Protocol):
+    """Gives the models that participants are played by."""
+
+    async def check(self, participants: Sequence[Participant]) -> Mapping[str, str]:
+        """Returns why participants cannot play, by id; asks for nothing that is paid for."""
+
+    async def prepare(self, participants: Sequence[Participant], report: Report) -> None:
+        """Makes ready what has to be made ready before the first call."""
+
+    def price(self, provider: str, model: str) -> ModelSettings | None:
+        """Returns what is known of a model's prices."""
+
+    def chat_model(self, participant: Participant) -> ChatModel:
+        """Returns a model with the participant's settings; after `prepare`."""
+
+
+class RunStore(Protocol):
+    """Keeps what a run produces; each method returns once it is on disk."""
+
+    async def create_run(self, new: NewRun) -> tuple[RunRecord, bool]:
+        """Creates a run, and says whether an earlier request had created it already."""
+
+    async def run_of_request(self, new: NewRun) -> RunRecord | None:
+        """Returns the run that the same request created before."""
+
+    async def run(self, run_id: str) -> RunRecord:
+        """Returns a run as it is now."""
+
+    async def unfinished(self) -> list[RunRecord]:
+        """Returns the runs that have to be gone on with, oldest first."""
+
+    async def prompts(self, sha256: str) -> dict[str, str]:
+        """Returns the prompts of a set."""
+
+    async def set_state(
+        self,
+        run_id: str,
+        state: RunState,
+        *,
+        reason: str = "",
+        failure: Failure | None = None,
+        only_from: frozenset[RunState] = frozenset(RunState),
+        budget: Budget | None = None,
+    ) -> RunRecord:
+        """Moves a run to a state, with its event."""
+
+    async def record_call(self, run_id: str, call: CallRecord) -> None:
+        """Keeps one call to a model."""
+
+    async def finish_step(
+        self, run_id: str, step: StepRecord, marks: tuple[MarkRecord, ...] = ()
+    ) -> None:
+        """Keeps how a step ended, with its marks and its event."""
+
+    async def record_preparation(self, run_id: str, body: dict[str, Any]) -> None:
+        """Keeps where the preparation of a run's models stands."""
+
+    async def steps(self, run_id: str) -> list[StepRecord]:
+        """Returns the finished steps of a run."""
+
+    async def calls_of_open_steps(self, run_id: str) -> dict[StepKey, list[CallRecord]]:
+        """Returns the calls of steps that have not finished, in order of asking."""

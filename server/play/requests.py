@@ -1,0 +1,94 @@
+"""What each step asks: the prompt with its values, and the shape of the reply."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from server.league.display import Shown
+from server.league.league import League, Participant
+from server.league.prompts import PromptSet, render
+from server.league.replies import AnswerReply, QuestionReply
+from server.league.schedule import Role, StepKey
+from server.league.shapes import Schema, answer_shape, judgment_shape, question_shape
+from server.models.chat import ChatRequest, Message
+
+_ROLE_ORDER = {Role.QUESTION: 0, Role.ANSWER: 1, Role.JUDGMENT: 2}
+
+
+class Requests:
+    """Makes the requests of one run's steps."""
+
+    def __init__(self, run_id: str, league: League, prompts: PromptSet) -> None:
+        self._run_id = run_id
+        self._league = league
+        self._prompts = prompts
+
+    def question(self, key: StepKey) -> ChatRequest:
+        """Asks for a question."""
+        total = self._league.rounds_per_participant
+        number = (key.round - 1) // len(self._league.participants) + 1
+        values = {"number": str(number), "total": str(total)}
+        participant = self._league.participant(key.participant)
+        return self._request(key, values, question_shape(participant.max_output_tokens))
+
+    def answer(self, key: StepKey, question: QuestionReply) -> ChatRequest:
+        """Asks for an answer. The reference is not part of what an answerer sees."""
+        participant = self._league.participant(key.participant)
+        values = {"question": _as_data(question.text)}
+        return self._request(key, values, answer_shape(participant.max_output_tokens))
+
+    def judgment(
+        self,
+        key: StepKey,
+        question: QuestionReply,
+        answers: Mapping[str, AnswerReply],
+        shown: Sequence[Shown],
+    ) -> ChatRequest:
+        """Asks for a judgment of the answers, as they are shown to this judge."""
+        participant = self._league.participant(key.participant)
+        labels = [item.label for item in shown]
+        data = {
+            "problem": question.text,
+            "reference": question.reference_answer,
+            "marking_scheme": question.marking_scheme,
+            "solutions": {
+                item.label: {
+                    "solution": answers[item.answerer].text,
+                    "answer": answers[item.answerer].final_answer,
+                }
+                for item in shown
+            },
+        }
+        values = {
+            "count": str(len(shown)),
+            "labels": ", ".join(labels),
+            "data": _as_data(data),
+        }
+        shape = judgment_shape(self._league.subject, labels, participant.max_output_tokens)
+        return self._request(key, values, shape)
+
+    def _request(self, key: StepKey, values: Mapping[str, str], schema: Schema) -> ChatRequest:
+        participant = self._league.participant(key.participant)
+        prompt = render(self._prompts.texts[key.role], values)
+        return ChatRequest(
+            messages=(*_system(participant), Message(role="user", content=prompt)),
+            schema_name=str(key.role),
+            schema=schema,
+            run=self._run_id,
+            step=str(key),
+            priority=(key.round, _ROLE_ORDER[key.role]),
+        )
+
+
+def _system(participant: Participant) -> tuple[Message, ...]:
+    if not participant.system_prompt:
+        return ()
+    return (Message(role="system", content=participant.system_prompt),)
+
+
+def _as_data(value: object) -> str:
+    """Returns a model's text as JSON, in which it can neither end the data nor pose as prose.
+
+    A string of JSON has no line breaks, so no line of it can equal the line
+    that ends the data.
+    """
+    return json.dumps(value, ensure_ascii=False)

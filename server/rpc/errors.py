@@ -1,0 +1,161 @@
+"""Our errors on the wire: `google.rpc.Status` with details, made in one place.
+
+Nothing else leaves the server: no traceback, no path, no key. What is not a
+`LeagueError` is logged under an id, and the client learns the id.
+"""
+
+import logging
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from server.errors import (
+    InvalidRequestError,
+    InvalidTokenError,
+    LeagueError,
+    ModelUnavailableError,
+    NotFoundError,
+    NotPlayingError,
+    RequestIdReusedError,
+    RunExistsError,
+    SandboxUnavailableError,
+    StoreError,
+    TooManyRunsError,
+    UnauthenticatedError,
+    WrongStateError,
+)
+
+DOMAIN = "llm-crowdsourced"
+_RETRY_S = 5
+
+CODES: dict[type[LeagueError], Any] = {
+    InvalidRequestError: code_pb2.INVALID_ARGUMENT,
+    InvalidTokenError: code_pb2.INVALID_ARGUMENT,
+    NotFoundError: code_pb2.NOT_FOUND,
+    RunExistsError: code_pb2.ALREADY_EXISTS,
+    RequestIdReusedError: code_pb2.ALREADY_EXISTS,
+    WrongStateError: code_pb2.FAILED_PRECONDITION,
+    TooManyRunsError: code_pb2.RESOURCE_EXHAUSTED,
+    ModelUnavailableError: code_pb2.FAILED_PRECONDITION,
+    SandboxUnavailableError: code_pb2.UNAVAILABLE,
+    NotPlayingError: code_pb2.FAILED_PRECONDITION,
+    UnauthenticatedError: code_pb2.UNAUTHENTICATED,
+    StoreError: code_pb2.INTERNAL,
+}
+
+_log = logging.getLogger(__name__)
+
+
+def code_of(error: LeagueError) -> int:
+    """Returns the gRPC code of an error, that of its nearest class."""
+    for kind in type(error).__mro__:
+        if kind in CODES:
+            return int(CODES[kind])
+    return int(code_pb2.INTERNAL)
+
+
+def status_of(error: LeagueError) -> status_pb2.Status:
+    """Returns an error as the wire has it, with all its details."""
+    status = status_pb2.Status(code=code_of(error), message=error.message)
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
+    for detail in (info, *_details(error)):
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
+
+
+def _details(error: LeagueError) -> list[Any]:
+    if isinstance(error, InvalidRequestError):
+        violations = [
+            error_details_pb2.BadRequest.FieldViolation(field=field, description=why)
+            for field, why in error.violations.items()
+        ]
+        return [error_details_pb2.BadRequest(field_violations=violations)]
+    if isinstance(error, ModelUnavailableError):
+        return [_precondition("MODEL", error.problems)]
+    if isinstance(error, WrongStateError):
+        return [_precondition("STATE", {error.metadata["name"]: error.message})]
+    if isinstance(error, TooManyRunsError):
+        return [error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=_RETRY_S))]
+    return []
+
+
+def _precondition(kind: str, problems: Any) -> error_details_pb2.PreconditionFailure:
+    violations = [
+        error_details_pb2.PreconditionFailure.Violation(type=kind, subject=subject, description=why)
+        for subject, why in problems.items()
+    ]
+    return error_details_pb2.PreconditionFailure(violations=violations)
+
+
+class ErrorInterceptor(grpc.aio.ServerInterceptor):
+    """Turns what handlers raise into statuses, for unary and streaming calls."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[
+            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]
+        ],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """Wraps the handler of a call."""
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        method = handler_call_details.method
+        if handler.unary_unary is not None:
+            return grpc.unary_unary_rpc_method_handler(
+                _guarded(handler.unary_unary, method),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
+        if handler.unary_stream is not None:
+            return grpc.unary_stream_rpc_method_handler(
+                _guarded_stream(handler.unary_stream, method),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
+        return handler
+
+
+def _guarded(inner: Any, method: str) -> Any:
+    async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        try:
+            return await inner(request, context)
+        except Exception as error:  # noqa: BLE001 - the edge: nothing may leave unmapped
+            await _abort(context, error, method)
+
+    return call
+
+
+def _guarded_stream(inner: Any, method: str) -> Any:
+    async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+        try:
+            async for message in inner(request, context):
+                yield message
+        except Exception as error:  # noqa: BLE001 - as above
+            await _abort(context, error, method)
+
+    return call
+
+
+async def _abort(
+    context: grpc.aio.ServicerContext[Any, Any], error: Exception, method: str
+) -> None:
+    if isinstance(error, grpc.aio.AbortError | grpc.aio.UsageError):
+        raise error
+    if isinstance(error, LeagueError):
+        if isinstance(error, StoreError):
+            _log.error("store failed", extra={"rpc": method}, exc_info=error)
+        await context.abort_with_status(rpc_status.to_status(status_of(error)))
+    incident = uuid.uuid4().hex[:12]
+    _log.error("rpc failed", extra={"rpc": method, "incident": incident}, exc_info=error)
+    await context.abort(
+        grpc.StatusCode.INTERNAL, f"the server failed; its log says more under {incident}"
+    )

@@ -1,0 +1,132 @@
+"""`ResultService`: reads what runs produced, finished or not."""
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+from llm_crowdsourced.v1 import call_pb2, result_service_pb2_grpc, round_pb2
+from llm_crowdsourced.v1 import result_service_pb2 as pb
+
+from analysis.dataset import Dataset, Round
+from analysis.scores import standings
+from server.errors import NotFoundError
+from server.rpc import convert
+from server.rpc.requests import check, page_position, page_token, run_id_of
+from server.rpc.rounds import assemble_rounds, assemble_run, round_to, standing_to
+from server.store.export import export_run
+from server.store.records import RunRecord
+from server.store.store import Store
+
+_ROUND_PAGE = 20
+_MAX_ROUND_PAGE = 100
+_CALL_PAGE = 200
+_MAX_CALL_PAGE = 1000
+# Half of what a client takes by default in one message. A single round or call
+# may be larger; clients of full views raise their limit.
+_PAGE_BYTES = 2 << 20
+
+M = TypeVar("M", bound=Message)
+Context = grpc.aio.ServicerContext[Any, Any]
+_ROUND_NAME = re.compile(r"runs/([^/]+)/rounds/(\d+)")
+
+
+class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
+    """Fills `ResultService` over one store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def GetRound(self, request: pb.GetRoundRequest, context: Context) -> pb.GetRoundResponse:
+        """Returns one round."""
+        check(request)
+        match = _ROUND_NAME.fullmatch(request.name)
+        if match is None:
+            raise NotFoundError(request.name)
+        run = await self._store.run(match[1])
+        index = int(match[2])
+        if index > run.league.rounds:
+            raise NotFoundError(request.name)
+        (round_,) = await self._rounds(run, index, index)
+        return pb.GetRoundResponse(
+            round=round_to(run.name, round_, full=request.view == round_pb2.ROUND_VIEW_FULL)
+        )
+
+    async def ListRounds(
+        self, request: pb.ListRoundsRequest, context: Context
+    ) -> pb.ListRoundsResponse:
+        """Lists the rounds of a run."""
+        check(request)
+        run = await self._store.run(run_id_of(request.parent))
+        full = request.view == round_pb2.ROUND_VIEW_FULL
+        purpose = f"rounds of {run.name} {full}"
+        token = request.page_token
+        first = page_position(purpose, token) if token else 1
+        size = min(request.page_size or _ROUND_PAGE, _MAX_ROUND_PAGE)
+        last = min(first + size - 1, run.league.rounds)
+        rounds = await self._rounds(run, first, last)
+        messages = _fitting([round_to(run.name, round_, full=full) for round_ in rounds])
+        next_ = first + len(messages)
+        return pb.ListRoundsResponse(
+            rounds=messages,
+            next_page_token=page_token(purpose, next_) if next_ <= run.league.rounds else "",
+        )
+
+    async def ListCalls(
+        self, request: pb.ListCallsRequest, context: Context
+    ) -> pb.ListCallsResponse:
+        """Lists the calls of a run."""
+        check(request)
+        run = await self._store.run(run_id_of(request.parent))
+        full = request.view == call_pb2.CALL_VIEW_FULL
+        purpose = f"calls of {run.name} {full}"
+        token = request.page_token
+        after = page_position(purpose, token) if token else 0
+        size = min(request.page_size or _CALL_PAGE, _MAX_CALL_PAGE)
+        calls = await self._store.calls(run.run_id, after, size + 1, full=full)
+        messages = _fitting([convert.call_to(call) for call in calls[:size]])
+        more = len(calls) > len(messages)
+        return pb.ListCallsResponse(
+            calls=messages,
+            next_page_token=page_token(purpose, calls[len(messages) - 1].sequence) if more else "",
+        )
+
+    async def GetStandings(
+        self, request: pb.GetStandingsRequest, context: Context
+    ) -> pb.GetStandingsResponse:
+        """Returns the standings of a run."""
+        check(request)
+        run = await self._store.run(run_id_of(request.name))
+        rounds = await self._rounds(run, 1, run.league.rounds)
+        table = standings(Dataset(runs=(assemble_run(run, rounds),)))
+        return pb.GetStandingsResponse(
+            standings=[standing_to(standing, run.league.subject) for standing in table],
+            marks=sum(standing.marks for standing in table),
+            planned_marks=run.progress.total_marks,
+        )
+
+    async def ExportRun(
+        self, request: pb.ExportRunRequest, context: Context
+    ) -> AsyncIterator[pb.ExportRunResponse]:
+        """Streams the tables of a run."""
+        check(request)
+        async for table, data in export_run(self._store, run_id_of(request.name)):
+            yield pb.ExportRunResponse(table=table, data=data)
+
+    async def _rounds(self, run: RunRecord, first: int, last: int) -> tuple[Round, ...]:
+        steps = await self._store.steps(run.run_id, first, last)
+        marks = await self._store.marks(run.run_id, first, last)
+        return assemble_rounds(run, first, last, steps, marks)
+
+
+def _fitting(messages: Sequence[M]) -> list[M]:
+    """Returns the first messages that fit into a page by their bytes, at least one."""
+    kept: list[M] = []
+    size = 0
+    for message in messages:
+        size += message.ByteSize()
+        if kept and size > _PAGE_BYTES:
+            break
+        kept.append(message)
+    return kept

@@ -1,0 +1,217 @@
+"""`RunService`: starts leagues and follows them. Convert, call, convert."""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import grpc
+from llm_crowdsourced.v1 import run_service_pb2 as pb
+from llm_crowdsourced.v1 import run_service_pb2_grpc
+
+from server.errors import WrongStateError
+from server.league.league import Budget, League
+from server.league.prompts import PromptSet, load_prompts
+from server.models.registry import Models
+from server.play.admission import refusals
+from server.play.estimate import estimate
+from server.play.runs import Runs
+from server.rpc import convert
+from server.rpc.requests import check, page_position, page_token, run_id_of
+from server.store.records import NewRun
+from server.store.store import Store
+
+_PAGE = 50
+_MAX_PAGE = 500
+_EVENTS_AT_ONCE = 500
+HEARTBEAT_S = 15.0
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class RunServicer(run_service_pb2_grpc.RunServiceServicer):
+    """Fills `RunService` over the runs of one server.
+
+    Args:
+        runs: Plays them.
+        store: Keeps them.
+        models: Who can be asked.
+        version: Version of this program.
+        settings: What the server's settings say, without secrets.
+        closing: Set when the server stops, which ends watches.
+        heartbeat_s: Seconds between signs of life in a watch.
+    """
+
+    def __init__(
+        self,
+        runs: Runs,
+        store: Store,
+        models: Models,
+        *,
+        version: str,
+        settings: dict[str, Any],
+        closing: asyncio.Event,
+        heartbeat_s: float = HEARTBEAT_S,
+    ) -> None:
+        self._runs = runs
+        self._store = store
+        self._models = models
+        self._version = version
+        self._settings = settings
+        self._closing = closing
+        self._heartbeat_s = heartbeat_s
+
+    async def CreateRun(
+        self, request: pb.CreateRunRequest, context: Context
+    ) -> pb.CreateRunResponse:
+        """Creates a run."""
+        check(request)
+        league = convert.league_from(request.league)
+        new = self._new_run(league, load_prompts(league.subject), request.run_id)
+        new = replace(new, request_id=request.request_id, content_sha256=_content(request))
+        run, existed = await self._runs.create(new)
+        return pb.CreateRunResponse(run=convert.run_to(run), existed=existed)
+
+    async def EstimateRun(
+        self, request: pb.EstimateRunRequest, context: Context
+    ) -> pb.EstimateRunResponse:
+        """Estimates a league."""
+        check(request)
+        league = convert.league_from(request.league)
+        prices = {p.id: self._models.price(p.provider, p.model) for p in league.participants}
+        made = estimate(league, load_prompts(league.subject), prices)
+        problems = await self._models.check(league.participants)
+        refused = refusals(league, self._models)
+        refused += [f"{participant}: {why}" for participant, why in problems.items()]
+        return convert.estimate_to(made, refused)
+
+    async def GetRun(self, request: pb.GetRunRequest, context: Context) -> pb.GetRunResponse:
+        """Returns a run."""
+        check(request)
+        run = await self._store.run(run_id_of(request.name))
+        return pb.GetRunResponse(run=convert.run_to(run))
+
+    async def ListRuns(self, request: pb.ListRunsRequest, context: Context) -> pb.ListRunsResponse:
+        """Lists runs, the newest first."""
+        check(request)
+        size = min(request.page_size or _PAGE, _MAX_PAGE)
+        before = page_position("runs", request.page_token) if request.page_token else None
+        runs = await self._store.runs(size + 1, before)
+        more = page_token("runs", runs[size - 1].number) if len(runs) > size else ""
+        return pb.ListRunsResponse(
+            runs=[convert.run_to(run) for run in runs[:size]], next_page_token=more
+        )
+
+    async def PauseRun(self, request: pb.PauseRunRequest, context: Context) -> pb.PauseRunResponse:
+        """Pauses a run."""
+        check(request)
+        run = await self._runs.pause(run_id_of(request.name))
+        return pb.PauseRunResponse(run=convert.run_to(run))
+
+    async def ResumeRun(
+        self, request: pb.ResumeRunRequest, context: Context
+    ) -> pb.ResumeRunResponse:
+        """Resumes a run."""
+        check(request)
+        budget = convert.budget_from(request.budget) if request.HasField("budget") else None
+        run = await self._runs.resume(run_id_of(request.name), budget)
+        return pb.ResumeRunResponse(run=convert.run_to(run))
+
+    async def CancelRun(
+        self, request: pb.CancelRunRequest, context: Context
+    ) -> pb.CancelRunResponse:
+        """Cancels a run."""
+        check(request)
+        run = await self._runs.cancel(run_id_of(request.name))
+        return pb.CancelRunResponse(run=convert.run_to(run))
+
+    async def RejudgeRun(
+        self, request: pb.RejudgeRunRequest, context: Context
+    ) -> pb.RejudgeRunResponse:
+        """Creates a run that judges another one's answers again."""
+        check(request)
+        source = await self._store.run(run_id_of(request.name))
+        if not source.state.terminal:
+            raise WrongStateError(source.name, source.state, "only a finished run can be rejudged")
+        league = replace(
+            source.league,
+            judges=tuple(request.judges),
+            identity=convert.identity_from(request.identity),
+            order=convert.order_from(request.order),
+            programming=replace(
+                source.league.programming, evidence=convert.evidence_from(request.evidence)
+            ),
+            seed=request.seed if request.HasField("seed") else source.league.seed,
+            budget=convert.budget_from(request.budget) if request.HasField("budget") else Budget(),
+        )
+        convert.check_judges(league)
+        new = self._new_run(league, load_prompts(league.subject), request.run_id)
+        new = replace(
+            new,
+            request_id=request.request_id,
+            content_sha256=_content(request),
+            source_run=source.run_id,
+        )
+        run, existed = await self._runs.create(new)
+        return pb.RejudgeRunResponse(run=convert.run_to(run), existed=existed)
+
+    async def WatchRun(
+        self, request: pb.WatchRunRequest, context: Context
+    ) -> AsyncIterator[pb.WatchRunResponse]:
+        """Streams events: past ones, then new ones, to the end of the run."""
+        check(request)
+        run_id = run_id_of(request.name)
+        purpose = f"watch {request.name}"
+        token = request.resume_token
+        position = page_position(purpose, token) if token else 0
+        # A run that is over may have ended before the token: nothing follows then.
+        over = (await self._store.run(run_id)).state.terminal
+        with self._store.changes.watching(run_id) as changed:
+            while not self._closing.is_set():
+                changed.clear()
+                events = await self._store.events(run_id, position, _EVENTS_AT_ONCE)
+                for event in events:
+                    position = event.sequence
+                    message = convert.event_to(event)
+                    yield pb.WatchRunResponse(
+                        event=message, resume_token=page_token(purpose, position)
+                    )
+                    over = over or convert.is_terminal(event)
+                if len(events) == _EVENTS_AT_ONCE:
+                    continue
+                if over:
+                    return
+                if not await self._changed(changed):
+                    yield pb.WatchRunResponse(resume_token=page_token(purpose, position))
+
+    async def _changed(self, changed: asyncio.Event) -> bool:
+        """Waits for a change or the end of the server; `False` when it is time for a heartbeat."""
+        waits = [asyncio.ensure_future(changed.wait()), asyncio.ensure_future(self._closing.wait())]
+        try:
+            done, _ = await asyncio.wait(
+                waits, timeout=self._heartbeat_s, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            for wait in waits:
+                wait.cancel()
+        return bool(done)
+
+    def _new_run(self, league: League, prompts: PromptSet, run_id: str) -> NewRun:
+        return NewRun(
+            run_id=run_id or f"{league.subject}-{secrets.token_hex(4)}",
+            league=league,
+            prompts_sha256=prompts.sha256,
+            prompts=dict(prompts.texts),
+            server_version=self._version,
+            settings=self._settings,
+        )
+
+
+def _content(request: Any) -> str:
+    """Returns the hash of what a request asks for, its request id left out."""
+    asked = type(request)()
+    asked.CopyFrom(request)
+    asked.ClearField("request_id")
+    return hashlib.sha256(asked.SerializeToString(deterministic=True)).hexdigest()
