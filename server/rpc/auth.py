@@ -1,5 +1,7 @@
 """Tokens of clients, asked for on addresses that other machines can reach."""
 
+from __future__ import annotations
+
 import hmac
 from collections.abc import Awaitable, Callable
 from typing import Any

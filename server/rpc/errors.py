@@ -4,6 +4,8 @@ Nothing else leaves the server: no traceback, no path, no key. What is not a
 `LeagueError` is logged under an id, and the client learns the id.
 """
 
+from __future__ import annotations
+
 import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
