@@ -96,6 +96,7 @@ class ScriptedEndpoint:
 
     Attributes:
         requests: Requests for completions, as they came.
+        received: Set once a request for a completion has come.
         listings: How often the list of models was asked for.
         in_flight: Completions under way.
         max_in_flight: Most completions under way at once.
@@ -123,6 +124,7 @@ class ScriptedEndpoint:
         self._runner: web.ServerRunner | None = None
         self._port = 0
         self.requests: list[ScriptedRequest] = []
+        self.received = asyncio.Event()
         self.listings = 0
         self.in_flight = 0
         self.max_in_flight = 0
@@ -130,9 +132,11 @@ class ScriptedEndpoint:
     async def __aenter__(self) -> Self:
         # A bare server without router, middleware and access log: the tests of
         # throughput share their core with it.
-        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None))
+        self._runner = web.ServerRunner(
+            web.Server(self._handle, access_log=None), shutdown_timeout=0.1
+        )
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0, backlog=4096, shutdown_timeout=0.1).start()
+        await web.TCPSite(self._runner, "127.0.0.1", 0, backlog=4096).start()
         self._port = self._runner.addresses[0][1]
         return self
 
@@ -162,6 +166,7 @@ class ScriptedEndpoint:
             at=time.monotonic(),
         )
         self.requests.append(received)
+        self.received.set()
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
         try:

@@ -1,0 +1,387 @@
+"""How a call ends, over real HTTP: every outcome and cause, retries, records."""
+
+import asyncio
+import hashlib
+import json
+import socket
+import time
+
+import pytest
+
+from server.league.league import Participant
+from server.league.outcome import Outcome
+from server.models.chat import CallRefused, Message
+from server.models.openai_chat import Endpoint, OpenAIChat
+from server.models.pacing import Pacer
+from server.models.registry import make_client
+from server.settings import ModelSettings, ProviderSettings
+from tests.support.scripted_chat import RecordingGate, ScriptedChat, request
+from tests.support.scripted_endpoint import ReplyFunction, ScriptedReply, ScriptedRequest, failure
+
+GOOD = ScriptedReply(text='{"answer": "4"}')
+both_ways = pytest.mark.parametrize("stream", [False, True])
+
+
+def in_turn(*replies: ScriptedReply) -> ReplyFunction:
+    """Returns a function that gives the replies one after the other, the last for ever."""
+    return lambda received: replies[min(received.number, len(replies) - 1)]
+
+
+@both_ways
+async def test_a_reply_is_kept_with_all_that_the_provider_tells(stream: bool) -> None:
+    usage = {
+        "prompt_tokens": 100,
+        "completion_tokens": 50,
+        "prompt_tokens_details": {"cached_tokens": 40},
+        "completion_tokens_details": {"reasoning_tokens": 7},
+    }
+    reply = ScriptedReply(text='{"answer": "четыре"}', usage=usage, reasoning="let me think")
+    prices = ModelSettings(
+        prompt_usd_per_million=2, cached_usd_per_million=1, completion_usd_per_million=10
+    )
+    async with ScriptedChat(reply, stream=stream, prices=prices) as chat:
+        attempt = await chat.ask(first_attempt=3)
+    assert attempt.outcome is Outcome.OK
+    assert (attempt.cause, attempt.detail, attempt.text) == ("", "", '{"answer": "четыре"}')
+    assert (attempt.http_status, attempt.finish_reason, attempt.attempt) == (200, "stop", 3)
+    assert attempt.usage.cached_tokens == 40
+    assert attempt.usage.reasoning_tokens == 7
+    assert attempt.cost_usd == pytest.approx((60 * 2 + 40 * 1 + 50 * 10) / 1e6)
+    assert attempt.served_model == "scripted"
+    assert attempt.response_format == "json_schema"
+    assert (attempt.first_token_s is not None) is stream
+    assert attempt.started_at.tzinfo is None
+    assert chat.gate.attempts == [attempt]
+
+
+async def test_the_hash_is_of_the_body_that_was_sent() -> None:
+    async with ScriptedChat(GOOD) as chat:
+        attempt = await chat.ask()
+    body = chat.endpoint.requests[0].body
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert attempt.request_sha256 == hashlib.sha256(canonical.encode()).hexdigest()
+
+
+async def test_a_request_carries_settings_and_who_asks() -> None:
+    participant = Participant(
+        id="a", provider="own", model="scripted", temperature=0.5, sampling_seed=7,
+        max_output_tokens=300, frequency_penalty=0.3, reasoning_effort="low", top_p=0.9,
+    )  # fmt: skip
+    async with ScriptedChat(GOOD, participant=participant, stream=True) as chat:
+        await chat.ask(step="1/answer/Zoë\n", run="r")
+    received = chat.endpoint.requests[0]
+    assert received.headers["x-llm-crowdsourced-run"] == "r"
+    assert received.headers["x-llm-crowdsourced-step"] == "1/answer/Zo%C3%AB%0A"
+    assert "authorization" not in received.headers
+    body = received.body
+    assert body["stream_options"] == {"include_usage": True}
+    assert (body["temperature"], body["seed"], body["max_tokens"]) == (0.5, 7, 300)
+    assert (body["frequency_penalty"], body["reasoning_effort"]) == (0.3, "low")
+    wanted = body["response_format"]["json_schema"]
+    assert (wanted["name"], wanted["strict"]) == ("answer", True)
+    assert "maxLength" not in json.dumps(wanted)
+
+
+async def test_a_schema_keeps_its_bounds_where_they_are_taken() -> None:
+    async with ScriptedChat(GOOD, bounded_schemas=True) as chat:
+        await chat.ask()
+    schema = chat.endpoint.requests[0].body["response_format"]["json_schema"]["schema"]
+    assert schema["properties"]["answer"]["maxLength"] == 40
+
+
+async def test_a_model_may_be_asked_without_a_stream_where_its_provider_streams() -> None:
+    async with ScriptedChat(GOOD, stream=True, prices=ModelSettings(stream=False)) as chat:
+        await chat.ask()
+    assert "stream" not in chat.endpoint.requests[0].body
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("reply", "outcome", "cause"),
+    [
+        (ScriptedReply(text=None, refusal="I will not"), Outcome.REFUSED, "refusal"),
+        (ScriptedReply(text="", finish_reason="content_filter"), Outcome.REFUSED, "content_filter"),
+        (ScriptedReply(text='{"answer', finish_reason="length"), Outcome.TRUNCATED, "length"),
+        (ScriptedReply(text=None), Outcome.UNAVAILABLE, "empty_reply"),
+        (ScriptedReply(text=" \n"), Outcome.UNAVAILABLE, "empty_reply"),
+        (
+            ScriptedReply(body="<html>sign in</html>", content_type="text/html"),
+            Outcome.UNAVAILABLE,
+            "bad_body",
+        ),
+        (ScriptedReply(body="ok", content_type="text/plain"), Outcome.UNAVAILABLE, "bad_body"),
+        (ScriptedReply(body='{"choices": []}'), Outcome.UNAVAILABLE, "bad_body"),
+        (ScriptedReply(body='"ok"'), Outcome.UNAVAILABLE, "bad_body"),
+        (ScriptedReply(body=""), Outcome.UNAVAILABLE, "bad_body"),
+        (
+            ScriptedReply(body='data: {"choices": [{"del\n\ndata: [DONE]\n\n'),
+            Outcome.UNAVAILABLE,
+            "bad_body",
+        ),
+        (
+            ScriptedReply(body='data: {"choices": [{"delta": {"content": "4"}}]}\n\n'),
+            Outcome.UNAVAILABLE,
+            "connection_lost",
+        ),
+        (
+            ScriptedReply(body={"error": {"message": "overloaded", "code": 502}}),
+            Outcome.UNAVAILABLE,
+            "server_error",
+        ),
+        (
+            ScriptedReply(body='data: {"error": {"message": "slow down", "code": 429}}\n\n'),
+            Outcome.UNAVAILABLE,
+            "rate_limited",
+        ),
+        (ScriptedReply(text='{"answer": "4"}', cut=True), Outcome.UNAVAILABLE, "connection_lost"),
+    ],
+)
+async def test_a_reply_that_is_none_is_told_apart(
+    stream: bool, reply: ScriptedReply, outcome: Outcome, cause: str
+) -> None:
+    async with ScriptedChat(reply, stream=stream) as chat:
+        attempt = await chat.ask()
+    assert (attempt.outcome, attempt.cause) == (outcome, cause)
+    assert attempt.detail
+    assert not attempt.fatal
+    assert chat.pacer.in_flight == 0
+
+
+@pytest.mark.parametrize(
+    ("reply", "cause", "fatal"),
+    [
+        (failure(401, "Incorrect API key"), "unauthorized", True),
+        (failure(403), "forbidden", True),
+        (failure(404, "The model `x` does not exist", "model_not_found"), "unknown_model", True),
+        (failure(400, "invalid model name passed"), "unknown_model", True),
+        (ScriptedReply(status=404, body="404 page not found"), "unknown_model", True),
+        (failure(400, "maximum context length is 4096 tokens"), "bad_request", False),
+        (failure(413), "bad_request", False),
+        (failure(429), "rate_limited", False),
+        (failure(429, "You exceeded your quota", "insufficient_quota"), "quota_exhausted", True),
+        (failure(402, "Insufficient Balance"), "quota_exhausted", True),
+        (failure(408), "server_error", False),
+        (failure(409), "server_error", False),
+        (failure(500), "server_error", False),
+        (ScriptedReply(status=503, body="<html>"), "server_error", False),
+    ],
+)
+async def test_an_error_has_a_cause(reply: ScriptedReply, cause: str, fatal: bool) -> None:
+    prices = ModelSettings(prompt_usd_per_million=1, completion_usd_per_million=1)
+    async with ScriptedChat(reply, prices=prices) as chat:
+        attempt = await chat.ask()
+    assert attempt.outcome is Outcome.UNAVAILABLE
+    assert (attempt.cause, attempt.fatal, attempt.http_status) == (cause, fatal, reply.status)
+    assert f"HTTP {reply.status}" in attempt.detail
+    assert attempt.cost_usd == 0.0
+    if isinstance(reply.body, str):
+        assert attempt.text == reply.body
+
+
+@both_ways
+async def test_a_call_has_an_end(stream: bool) -> None:
+    async with ScriptedChat(ScriptedReply(delay_s=5), stream=stream, timeout_s=0.1) as chat:
+        attempt = await chat.ask()
+    assert attempt.cause == "timeout"
+    assert 0.1 <= attempt.latency_s < 2
+
+
+@pytest.mark.parametrize(
+    "reply", [ScriptedReply(delay_s=5), ScriptedReply(text='{"answer": "4"}', stall_s=5)]
+)
+async def test_a_stream_that_stalls_is_given_up(reply: ScriptedReply) -> None:
+    async with ScriptedChat(reply, stream=True, stall_s=0.1) as chat:
+        attempt = await chat.ask()
+    assert attempt.cause == "stalled"
+    assert attempt.text == ("" if reply.delay_s else '{"answer":')
+    assert attempt.latency_s < 2
+
+
+async def test_a_slow_reply_without_stream_is_no_stall() -> None:
+    async with ScriptedChat(ScriptedReply(text="4", delay_s=0.2), stall_s=0.05) as chat:
+        assert (await chat.ask()).outcome is Outcome.OK
+
+
+async def _unreachable(base_url: str) -> RecordingGate:
+    settings = ProviderSettings(base_url=base_url, max_retries=0)
+    client = make_client(settings)
+    endpoint = Endpoint(client=client, pacer=Pacer(max_concurrent=1), settings=settings)
+    gate = RecordingGate()
+    participant = Participant(id="a", provider="own", model="m")
+    await OpenAIChat(participant, endpoint).ask(request(), gate)
+    await client.close()
+    return gate
+
+
+async def test_an_endpoint_that_is_not_there_is_unreachable() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    gate = await _unreachable(f"http://127.0.0.1:{port}/v1")
+    assert gate.causes == ["unreachable"]
+    assert gate.attempts[0].http_status is None
+
+
+async def test_a_connection_closed_before_the_response_is_lost() -> None:
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _.read(100)
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    gate = await _unreachable(f"http://127.0.0.1:{port}/v1")
+    server.close()
+    await server.wait_closed()
+    assert gate.causes == ["connection_lost"]
+
+
+async def test_no_usage_means_no_cost() -> None:
+    prices = ModelSettings(prompt_usd_per_million=1, completion_usd_per_million=1)
+    async with ScriptedChat(ScriptedReply(text="4", usage=None), prices=prices) as chat:
+        attempt = await chat.ask()
+    assert attempt.usage.prompt_tokens is None
+    assert attempt.cost_usd is None
+
+
+@both_ways
+async def test_half_a_surrogate_pair_is_replaced(stream: bool) -> None:
+    async with ScriptedChat(ScriptedReply(text="a\ud83d", pieces=1), stream=stream) as chat:
+        attempt = await chat.ask("b\ud83d")
+    assert attempt.text == "a?"
+    assert chat.endpoint.requests[0].body["messages"][0]["content"] == "b?"
+
+
+@both_ways
+async def test_a_huge_reply_is_cut_and_marked(stream: bool) -> None:
+    size = 9 * 1024 * 1024
+    async with ScriptedChat(ScriptedReply(text="x" * size), stream=stream) as chat:
+        attempt = await chat.ask()
+    assert attempt.outcome is Outcome.OK
+    assert len(attempt.text) == 8 * 1024 * 1024
+    assert "cut" in attempt.detail
+
+
+async def test_what_a_retry_may_mend_is_retried_and_every_attempt_recorded() -> None:
+    script = in_turn(failure(500), failure(429), ScriptedReply(body="<html>"), GOOD)
+    async with ScriptedChat(script, max_retries=5) as chat:
+        attempt = await chat.ask(first_attempt=2)
+    assert attempt.outcome is Outcome.OK
+    assert chat.gate.causes == ["server_error", "rate_limited", "bad_body", ""]
+    assert [kept.attempt for kept in chat.gate.attempts] == [2, 3, 4, 5]
+    assert len(chat.clock.sleeps) == 3
+    assert all(slept <= 2**n for n, slept in enumerate(chat.clock.sleeps))
+
+
+async def test_retries_have_an_end_and_backoff_a_bound() -> None:
+    async with ScriptedChat(failure(500), max_retries=12) as chat:
+        attempt = await chat.ask()
+    assert attempt.cause == "server_error"
+    assert len(chat.endpoint.requests) == 13
+    assert max(chat.clock.sleeps) <= 60
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+async def test_what_no_retry_mends_is_not_retried(status: int) -> None:
+    async with ScriptedChat(failure(status), max_retries=5) as chat:
+        await chat.ask()
+    assert len(chat.endpoint.requests) == 1
+    assert chat.clock.sleeps == []
+
+
+@pytest.mark.parametrize(("value", "waited"), [("7", 7), ("1e9", 300)])
+async def test_the_provider_says_how_long_to_wait(value: str, waited: float) -> None:
+    script = in_turn(failure(429, headers={"Retry-After": value}), GOOD)
+    async with ScriptedChat(script, max_retries=1) as chat:
+        attempt = await chat.ask()
+    assert attempt.outcome is Outcome.OK
+    assert chat.clock.sleeps == [waited]
+
+
+async def test_too_many_requests_halve_how_many_go_at_once() -> None:
+    async with ScriptedChat(failure(429), max_concurrent_calls=16) as chat:
+        await asyncio.gather(*(chat.ask() for _ in range(4)))
+    assert chat.pacer.limit == 8
+
+
+async def test_waiting_for_a_place_is_not_latency() -> None:
+    async with ScriptedChat(ScriptedReply(text="4", delay_s=0.1), max_concurrent_calls=1) as chat:
+        begun = time.perf_counter()
+        await asyncio.gather(*(chat.ask() for _ in range(5)))
+        took = time.perf_counter() - begun
+    assert took >= 0.5
+    assert max(attempt.latency_s for attempt in chat.gate.attempts) < 0.3
+    assert chat.endpoint.max_in_flight == 1
+
+
+async def test_a_refusal_of_the_gate_sends_nothing_and_gives_the_place_back() -> None:
+    async with ScriptedChat(GOOD, requests_per_minute=1) as chat:
+        chat.gate.allowed = 0
+        for _ in range(3):
+            with pytest.raises(CallRefused):
+                await chat.ask()
+    assert chat.endpoint.requests == []
+    assert chat.gate.attempts == []
+    assert chat.pacer.in_flight == 0
+
+
+async def test_the_gate_is_asked_before_each_attempt() -> None:
+    async with ScriptedChat(failure(500), max_retries=5) as chat:
+        chat.gate.allowed = 2
+        with pytest.raises(CallRefused):
+            await chat.ask()
+    assert len(chat.gate.attempts) == 2
+
+
+async def test_a_cancelled_call_is_recorded_before_the_cancellation_goes_on() -> None:
+    async with ScriptedChat(ScriptedReply(delay_s=5)) as chat:
+        chat.gate.after_s = 0.05
+        task = asyncio.create_task(chat.ask())
+        await asyncio.wait_for(chat.endpoint.received.wait(), 5)
+        task.cancel()
+        await asyncio.sleep(0.01)
+        # Impatience does not lose the record.
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert chat.gate.causes == ["interrupted"]
+    assert chat.gate.attempts[0].latency_s > 0
+    assert chat.pacer.in_flight == 0
+
+
+async def test_a_reply_is_recorded_though_its_task_is_cancelled_meanwhile() -> None:
+    async with ScriptedChat(GOOD) as chat:
+        chat.gate.after_s = 0.2
+        task = asyncio.create_task(chat.ask())
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert [attempt.outcome for attempt in chat.gate.attempts] == [Outcome.OK]
+
+
+@both_ways
+async def test_no_key_is_ever_kept(stream: bool) -> None:
+    key = "sk-very-secret-key"
+
+    def echo(received: ScriptedRequest) -> ScriptedReply:
+        assert received.headers["authorization"] == f"Bearer {key}"
+        return failure(401, f"Incorrect API key provided: {key}")
+
+    async with ScriptedChat(echo, secret=key, stream=stream) as chat:
+        attempt = await chat.ask()
+    assert "Incorrect API key provided: [key]" in attempt.text
+    assert key not in repr(chat.gate.attempts)
+    assert key not in repr(chat.model.__dict__)
+
+
+async def test_the_worst_case_is_reserved() -> None:
+    prices = ModelSettings(prompt_usd_per_million=1, completion_usd_per_million=2)
+    participant = Participant(id="a", provider="own", model="m", max_output_tokens=500)
+    async with ScriptedChat(GOOD, participant=participant, prices=prices) as chat:
+        await chat.ask(
+            "Wie viel ist 2+2? " * 50, messages=(Message(role="user", content="x" * 100),)
+        )
+    prompt, completion, cost_usd = chat.gate.reserved[0]
+    assert prompt > 50
+    assert completion == 500
+    assert cost_usd == pytest.approx((prompt + 1000) / 1e6)
