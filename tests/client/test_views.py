@@ -17,8 +17,9 @@ RUNNING = state_event(1, run_pb2.Run.STATE_RUNNING)
 
 
 def step(
-    sequence: int, round_: int, role: int, who: str, outcome: int = 1, cause: str = ""
+    sequence: int, round_: int, role: int, who: str, ending: tuple[int, str] = (1, "")
 ) -> event_pb2.RunEvent:
+    outcome, cause = ending
     finished = event_pb2.StepFinished(
         round=round_,
         role=round_pb2.Role.ValueType(role),
@@ -38,9 +39,13 @@ def step(
 def a_league_under_way() -> list[event_pb2.RunEvent]:
     events = [RUNNING]
     events += [step(i + 2, i + 1, 1, name) for i, name in enumerate(IDS[:3])]
-    events.append(step(5, 4, 1, "di", 3, "unparsable"))
-    events += [step(6, 1, 2, "bob"), step(7, 1, 2, "cy", 4, "truncated"), step(8, 1, 3, "ada")]
-    events += [step(9 + i, 4, 3, name, 6, "question_void") for i, name in enumerate(IDS)]
+    events.append(step(5, 4, 1, "di", (3, "unparsable")))
+    events += [
+        step(6, 1, 2, "bob"),
+        step(7, 1, 2, "cy", (4, "truncated")),
+        step(8, 1, 3, "ada"),
+    ]
+    events += [step(9 + i, 4, 3, name, (6, "question_void")) for i, name in enumerate(IDS)]
     events[-1].progress.failures.update({"unparsable": 1, "truncated": 1, "question_void": 4})
     return events
 
@@ -109,7 +114,7 @@ def test_preparation_is_shown_until_the_first_step() -> None:
 def test_what_models_wrote_cannot_command_the_terminal() -> None:
     evil = "\x1b[2J[bold]\u202ex\x07"
     start = run(league=league(title=evil))
-    events = [state_event(1, run_pb2.Run.STATE_PAUSED, evil), step(2, 1, 1, "ada", 3, evil)]
+    events = [state_event(1, run_pb2.Run.STATE_PAUSED, evil), step(2, 1, 1, "ada", (3, evil))]
     events[-1].progress.failures[evil] = 1
 
     text = drawn(after(events, start))

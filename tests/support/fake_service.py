@@ -167,14 +167,16 @@ class FakeService(
         """Tells the events after the token; stays open at the end of a run that goes on."""
         await self._take(request, context)
         start = int(request.resume_token or 0)
+        # The run is where its last event left it, whichever is told now.
+        for item in self.events:
+            if item is not None and item.HasField("run_state_changed"):
+                self._known().state = item.run_state_changed.state
+                self._known().state_reason = item.run_state_changed.reason
         for position, item in enumerate(self.events[start:], start + 1):
             if item is None:
                 self.events = [e for e in self.events if e is not None]
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "connection lost")
                 return
-            if item.HasField("run_state_changed"):
-                self._known().state = item.run_state_changed.state
-                self._known().state_reason = item.run_state_changed.reason
             yield run_service_pb2.WatchRunResponse(event=item, resume_token=str(position))
         yield run_service_pb2.WatchRunResponse(resume_token=str(len(self.events)))
         if self._known().state < run_pb2.Run.STATE_SUCCEEDED:
@@ -213,6 +215,17 @@ class FakeService(
         """Returns the standings."""
         await self._take(request, context)
         return self.standings
+
+    async def RejudgeRun(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Refuses: no command asks for it yet."""
+        await self._take(request, context)
+        return run_service_pb2.RejudgeRunResponse()
+
+    async def ExportRun(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        """Yields nothing: no command asks for it."""
+        await self._take(request, context)
+        return
+        yield
 
     def asked(self, kind: type[Message]) -> list[Any]:
         """Returns the requests of one kind."""
