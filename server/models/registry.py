@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -193,14 +194,18 @@ def make_client(settings: ProviderSettings) -> openai.AsyncOpenAI:
     # The SDK asks for an address; that of a local model is known when it runs.
     address = settings.base_url or "http://127.0.0.1/v1"
     url = httpx2.URL(address)
+    own = url.scheme == "http" and is_loopback(f"{url.host}:0")
     connections = settings.max_concurrent_calls + _SPARE_CONNECTIONS
     # A call's whole time and its stalls are timed around the call.
     timeout = httpx2.Timeout(None, connect=_CONNECT_TIMEOUT_S)
     http_client = openai.DefaultAioHttpClient(
         limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
         timeout=timeout,
-        # A proxy of the environment cannot reach this machine's own servers.
-        trust_env=not is_loopback(f"{url.host}:0"),
+        # A proxy of the environment cannot reach this machine's own servers, and
+        # reading the system's certificates takes a tenth of a second; without
+        # them an unexpected https:// is refused, not trusted.
+        trust_env=not own,
+        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if own else True,
     )
     key = _key(settings)
     foreign = _FOREIGN_HEADERS if key else (*_FOREIGN_HEADERS, "Authorization")
