@@ -16,10 +16,14 @@ from typing import Any
 
 import aiohttp
 import httpx2
+import openai
 
 from server.league.outcome import Outcome
 
 MAX_RETRY_AFTER_S = 300.0
+
+NETWORK_ERRORS = (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError)
+"""What the client raises; the transport lets some of its own errors through."""
 
 RETRIED = frozenset(
     {
@@ -138,6 +142,8 @@ def of_exception(error: BaseException, *, answered: bool) -> Ending:
     said = excerpt(next((str(link) for link in reversed(chain) if str(link)), repr(error)))
     if any(isinstance(link, httpx2.DecodingError) for link in chain):
         return unavailable("bad_body", f"the response could not be decompressed: {said}")
+    if any(isinstance(link, aiohttp.ClientResponseError) for link in chain):
+        return unavailable("bad_body", f"the response was not HTTP: {said}")
     # The transport reports a cut connection as a failure to connect; only the
     # exception underneath tells the two apart.
     unreached = (

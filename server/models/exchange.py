@@ -5,10 +5,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import httpx2
 import openai
 
 from server.models.endings import (
+    NETWORK_ERRORS,
     Ending,
     of_exception,
     of_status,
@@ -73,7 +73,7 @@ class Exchange:
             return unavailable("stalled", f"nothing arrived for {self._stall_s:g} s")
         except openai.APIStatusError as error:
             return self._refused(error)
-        except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError) as error:
+        except NETWORK_ERRORS as error:
             return of_exception(error, answered=self.status is not None)
         finally:
             self.latency_s = time.perf_counter() - self._begun

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import openai
 
-from server.models.endings import excerpt, of_exception, read_error
+from server.models.endings import NETWORK_ERRORS, excerpt, of_exception, read_error
 from server.settings import ProviderSettings
 
 _TIMEOUT_S = 10.0
@@ -46,7 +46,7 @@ async def list_models(name: str, settings: ProviderSettings, client: openai.Asyn
         why = f"did not answer within {_TIMEOUT_S:g} s"
     except openai.APIStatusError as error:
         return _refused(name, settings, error)
-    except (openai.OpenAIError, httpx2.HTTPError) as error:
+    except NETWORK_ERRORS as error:
         why = f"cannot be reached: {of_exception(error, answered=False).detail}"
     return Listing(
         problem=f'provider "{name}" at {settings.base_url} {why}; '

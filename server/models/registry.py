@@ -146,13 +146,24 @@ class Models:
 
     def _key_problem(self, name: str) -> str:
         settings = self._providers[name]
-        if not settings.api_key_env or _key(settings):
-            return ""
+        key = _key(settings)
         variable = settings.api_key_env
+        if not variable or (key.isascii() and key.isprintable() and key):
+            return ""
+        if key:
+            return f'provider "{name}": {variable} holds characters that no key has; set it anew'
         return f'provider "{name}" needs a key, and {variable} is not set: export {variable}=...'
 
     async def _list(self, name: str) -> Listing:
-        return await list_models(name, self._providers[name], self._client(name))
+        settings = self._providers[name]
+        try:
+            client = self._client(name)
+        except httpx2.InvalidURL as error:
+            return Listing(
+                problem=f'provider "{name}" has an address that is none, {settings.base_url} '
+                f"({error}); correct providers.{name}.base_url in the settings"
+            )
+        return await list_models(name, settings, client)
 
     async def _info(self, name: str) -> ProviderInfo:
         settings = self._providers[name]

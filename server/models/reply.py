@@ -46,14 +46,17 @@ class ReplyReader:
         """Takes the next bytes; says whether they brought a piece of the reply."""
         before = self._size
         self._buffer += data
+        if self._streamed is None:
+            # Some endpoints send blank lines to keep the connection.
+            self._buffer = self._buffer.lstrip()
+            if len(self._buffer) >= len("event:"):
+                self._streamed = self._buffer.startswith((b"data:", b"event:", b"id:", b":"))
+        if self._streamed and b"\n" in self._buffer:
+            self._read_lines()
         if len(self._buffer) > _MAX_BODY:
             self._malformed = f"the response had a part of more than {_MAX_BODY} bytes"
             self._buffer.clear()
             self.done = True
-        if self._streamed is None and len(self._buffer.lstrip()) >= len("event:"):
-            self._streamed = self._buffer.lstrip().startswith((b"data:", b"event:", b"id:", b":"))
-        if self._streamed:
-            self._read_lines()
         return self._size > before
 
     def close(self) -> None:

@@ -222,17 +222,33 @@ async def test_an_endpoint_that_is_not_there_is_unreachable() -> None:
     assert gate.attempts[0].http_status is None
 
 
-async def test_a_connection_closed_before_the_response_is_lost() -> None:
-    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await _.read(100)
+@pytest.mark.parametrize(
+    ("sent", "cause"),
+    [
+        (b"", "connection_lost"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "bad_body"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", "connection_lost"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz", "bad_body"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nno",
+            "bad_body",
+        ),
+        (b"HTTP/1.1 500 No\r\nContent-Length: 100\r\n\r\n{", "connection_lost"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /v1/chat/completions\r\n\r\n", "unreachable"),
+    ],
+)
+async def test_what_is_not_a_response_is_no_exception(sent: bytes, cause: str) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100_000)
+        writer.write(sent)
         writer.close()
 
-    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     gate = await _unreachable(f"http://127.0.0.1:{port}/v1")
     server.close()
     await server.wait_closed()
-    assert gate.causes == ["connection_lost"]
+    assert gate.causes == [cause]
 
 
 async def test_no_usage_means_no_cost() -> None:
@@ -249,6 +265,14 @@ async def test_half_a_surrogate_pair_is_replaced(stream: bool) -> None:
         attempt = await chat.ask("b\ud83d")
     assert attempt.text == "a?"
     assert chat.endpoint.requests[0].body["messages"][0]["content"] == "b?"
+
+
+@both_ways
+async def test_blank_lines_that_keep_the_connection_are_no_reply(stream: bool) -> None:
+    whole = '{"choices": [{"message": {"content": "4"}, "finish_reason": "stop"}]}'
+    async with ScriptedChat(ScriptedReply(body="\n\r\n" * 50 + whole), stream=stream) as chat:
+        attempt = await chat.ask()
+    assert (attempt.outcome, attempt.text) == (Outcome.OK, "4")
 
 
 @both_ways

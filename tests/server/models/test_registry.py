@@ -236,3 +236,18 @@ async def test_providers_are_listed_with_their_models_prices_and_licences() -> N
     assert models.price("own", "m") == prices
     assert models.price("own", "unknown") is None
     assert models.price("unknown", "m") is None
+
+
+async def test_an_address_that_is_none_is_told() -> None:
+    own = ProviderSettings(base_url="http://host:port/v1")
+    found = await problems({"own": own}, player("own"))
+    assert "http://host:port/v1" in found["a"]
+    assert "providers.own.base_url" in found["a"]
+
+
+async def test_a_key_that_no_header_can_carry_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "ключ")
+    cloud = ProviderSettings(base_url="http://127.0.0.1:9/v1", api_key_env="SOME_API_KEY")
+    found = await problems({"cloud": cloud}, player("cloud"))
+    assert "SOME_API_KEY holds characters" in found["a"]
+    assert "ключ" not in found["a"]
