@@ -75,7 +75,7 @@ def _chosen(names: Sequence[str]) -> Sequence[LocalModel]:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise LocalModelError(
-            f"There is no local model {', '.join(unknown)}; there are {', '.join(known)}."
+            unknown[0], f"there is no such local model; there are {', '.join(known)}"
         )
     return [known[name] for name in dict.fromkeys(names)] or list(known.values())
 

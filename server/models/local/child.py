@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from server.models.local.errors import LocalModelError
 from server.settings import PROJECT
@@ -51,8 +52,14 @@ class Child:
         self._reading = asyncio.create_task(self._read_stderr())
 
     @classmethod
-    async def start(cls, model: str, weights: Path, engine: Engine) -> "Child":
+    async def start(cls, model: str, weights: Path, engine: Engine, port: int = 0) -> "Child":
         """Starts serving a model and returns when it answers.
+
+        Args:
+            model: Name under which it answers.
+            weights: Its file.
+            engine: How it is served.
+            port: Where it answers; a free port if 0.
 
         Raises:
             LocalModelError: The model cannot be loaded.
@@ -63,6 +70,7 @@ class Child:
             f"--threads={engine.threads}",
             f"--slots={engine.slots}",
             f"--context={engine.context}",
+            f"--port={port}",
             stdin=asyncio.subprocess.PIPE,  # It ends when this pipe does.
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -77,7 +85,7 @@ class Child:
         except TimeoutError:
             await child.stop()
             raise LocalModelError(
-                f"{model} did not load within {_LOAD_S:.0f} seconds on this machine."
+                model, f"it did not load within {_LOAD_S:.0f} seconds on this machine"
             ) from None
         except BaseException:
             await child.stop()
@@ -93,6 +101,15 @@ class Child:
     def pid(self) -> int:
         """Id of the process."""
         return self._process.pid
+
+    @property
+    def port(self) -> int:
+        """Where it answers; 0 if it never did."""
+        return urlsplit(self.base_url).port or 0
+
+    async def ended(self) -> int:
+        """Waits until the process ends, for whatever reason; returns its status."""
+        return await self._process.wait()
 
     async def stop(self) -> None:
         """Ends the process and waits until it is gone."""
@@ -115,12 +132,13 @@ class Child:
             code = await self._process.wait()
             await self._reading
             raise LocalModelError(
-                f"The engine for {self._model} ended with status {code} while it loaded: "
-                f"{self._last_words() or 'it said nothing'}."
+                self._model,
+                f"the engine ended with status {code} while it loaded: "
+                f"{self._last_words() or 'it said nothing'}",
             )
         said = json.loads(line)
         if "base_url" not in said:
-            raise LocalModelError(f"{self._model} cannot be served: {said.get('error', line)}.")
+            raise LocalModelError(self._model, str(said.get("error", said)))
         return str(said["base_url"])
 
     async def _read_stderr(self) -> None:

@@ -66,9 +66,9 @@ async def fetch(model: LocalModel, cache: Path, hub: str, report: Report) -> Pat
                 await _obtain(model, cache, hub, report)
     except OSError as error:
         raise LocalModelError(
-            f"The weights of {model.name} cannot be kept in {cache}: "
-            f"{error.strerror or error}. Name another folder as `cache` under [local] "
-            f"in the settings."
+            model.name,
+            f"its weights cannot be kept in the cache: {error.strerror or error}. Name another "
+            f"folder as `cache` under [local] in the settings.",
         ) from error
     return path
 
@@ -120,7 +120,7 @@ async def _obtain(model: LocalModel, cache: Path, hub: str, report: Report) -> N
             mark_verified(model, path)
             return
     raise LocalModelError(
-        f"The weights of {model.name} cannot be had ({'; '.join(reasons)}). {WAY_OUT}"
+        model.name, f"its weights cannot be had ({'; '.join(reasons)}). {WAY_OUT}"
     )
 
 

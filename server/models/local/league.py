@@ -1,6 +1,7 @@
 """The models of this machine as endpoints: fetched, started and kept running as asked for."""
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,12 @@ from server.models.local.errors import LocalModelError
 from server.models.local.fetch import WAY_OUT, fetch, is_ready, weights_path
 from server.models.local.machine import engine_problem
 from server.settings import LocalSettings, resolve
+
+_log = logging.getLogger(__name__)
+
+# More deaths than this are no accident: the machine lacks memory, for instance.
+_RESTARTS = 3
+_STOPPING = "the server is stopping and starts no model"
 
 
 class LocalLeague:
@@ -40,6 +47,7 @@ class LocalLeague:
         self._engine = engine or Engine(threads=settings.threads)
         self._own_engine = engine is None
         self._children: dict[str, Child] = {}
+        self._keepers: dict[str, asyncio.Task[None]] = {}
         self._lock = asyncio.Lock()
         self._closed = False
 
@@ -94,15 +102,19 @@ class LocalLeague:
         """Stops what was started; nothing can be started any more."""
         self._closed = True
         children = list(self._children.values())
+        keepers = list(self._keepers.values())
         self._children.clear()
+        for keeper in keepers:
+            keeper.cancel()
+        await asyncio.gather(*keepers, return_exceptions=True)
         await asyncio.gather(*(child.stop() for child in children))
 
     def _refuse(self, names: Sequence[str]) -> None:
-        if self._closed:
-            raise LocalModelError("The server is stopping; no model is started.")
         for name in names:
+            if self._closed:
+                raise LocalModelError(name, _STOPPING)
             if problem := self.problem(name):
-                raise LocalModelError(f"{name} cannot be served: {problem}. {WAY_OUT}")
+                raise LocalModelError(name, f"{problem}. {WAY_OUT}")
 
     def _runs(self, name: str) -> bool:
         child = self._children.get(name)
@@ -134,9 +146,34 @@ class LocalLeague:
         dead = self._children.pop(name, None)
         if dead is not None:
             await dead.stop()
-        child = await Child.start(name, weights_path(self._models[name], self._cache), self._engine)
+        child = await Child.start(
+            name,
+            weights_path(self._models[name], self._cache),
+            self._engine,
+            # Runs under way know the old address.
+            port=dead.port if dead is not None else 0,
+        )
         if self._closed:
             # `close` ran meanwhile and did not know this one.
             await child.stop()
-            raise LocalModelError("The server is stopping; no model is started.")
+            raise LocalModelError(name, _STOPPING)
         self._children[name] = child
+        if name not in self._keepers:
+            self._keepers[name] = asyncio.create_task(self._keep(name))
+
+    async def _keep(self, name: str) -> None:
+        """Starts a model again when its process dies, a few times."""
+        try:
+            for _ in range(_RESTARTS):
+                status = await self._children[name].ended()
+                if self._closed:
+                    return
+                _log.warning("local_model_died", extra={"model": name, "status": status})
+                async with self._lock:
+                    if not self._runs(name):
+                        await self._start_one(name)
+        except LocalModelError as error:
+            # The next `ensure` tries once more and says so to whoever asked.
+            _log.warning("local_model_lost", extra={"model": name, "why": error.message})
+        finally:
+            self._keepers.pop(name, None)

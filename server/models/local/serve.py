@@ -37,15 +37,13 @@ def _claim_stdout() -> int:
     return lines
 
 
-def _load(name: str, file: Path, *, threads: int, slots: int, context: int) -> Any:
+def _load(name: str, file: Path, arguments: argparse.Namespace) -> Any:
     """Loads a model; the engine listens when this returns.
 
     Args:
         name: Name under which the model answers.
         file: Its weights.
-        threads: Threads for its arithmetic.
-        slots: Requests that it works on at once.
-        context: Tokens of one request and its reply together.
+        arguments: How it is served.
     """
     import xllamacpp  # noqa: PLC0415 - an optional package, and slow to import
 
@@ -53,11 +51,12 @@ def _load(name: str, file: Path, *, threads: int, slots: int, context: int) -> A
     params.model.path = str(file)
     params.model_alias = {name}
     params.hostnames = ["127.0.0.1"]
-    params.port = 0
-    params.n_parallel = slots
-    params.n_ctx = context * slots  # The engine divides it among the slots.
-    params.cpuparams.n_threads = threads
-    params.cpuparams_batch.n_threads = threads
+    params.port = arguments.port
+    params.n_parallel = arguments.slots
+    # The engine divides it among the slots.
+    params.n_ctx = arguments.context * arguments.slots
+    params.cpuparams.n_threads = arguments.threads
+    params.cpuparams_batch.n_threads = arguments.threads
     params.cache_ram_mib = 256
     params.ui = False
     params.verbosity = 1
@@ -80,6 +79,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="threads for each model")
     parser.add_argument("--slots", type=int, default=2, help="requests at once for each model")
     parser.add_argument("--context", type=int, default=4096, help="tokens for each request")
+    parser.add_argument(
+        "--port", type=int, default=0, help="port of a single model; a free one if 0"
+    )
     return parser.parse_args(argv)
 
 
@@ -101,13 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             say(model=name, error=problem)
             return 1
         try:
-            server = _load(
-                name,
-                file,
-                threads=arguments.threads,
-                slots=arguments.slots,
-                context=arguments.context,
-            )
+            server = _load(name, file, arguments)
         except Exception as error:  # noqa: BLE001 - the engine raises no narrower type
             say(model=name, error=f"the engine cannot load it: {error}")
             return 1

@@ -17,6 +17,7 @@ from server.models.local.child import Engine
 _CHILD = """
 import json, sys, time
 name, _, file = next(a for a in sys.argv if a.startswith("--model=")).partition("=")[2].partition("=")
+port = int(next(a for a in sys.argv if a.startswith("--port=")).partition("=")[2])
 way = open(file).read()
 sys.stderr.write("engine chatter\\n")
 if way == "die":
@@ -25,7 +26,7 @@ if way == "die":
 if way == "refuse":
     print(json.dumps({"model": name, "error": "it is not a model"}), flush=True)
     sys.exit(1)
-print(json.dumps({"model": name, "base_url": f"http://127.0.0.1:1/{name}/v1"}), flush=True)
+print(json.dumps({"model": name, "base_url": f"http://127.0.0.1:{port or 7}/{name}/v1"}), flush=True)
 while way == "deaf":
     time.sleep(1)
 sys.stdin.read()

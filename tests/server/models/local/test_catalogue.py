@@ -74,7 +74,9 @@ def test_the_command_fails_with_one_sentence(
 ) -> None:
     assert main(["--settings", str(settings), "fetch", "huge"]) == 1
 
-    assert capsys.readouterr().err.startswith("There is no local model huge; there are smollm2")
+    assert capsys.readouterr().err.startswith(
+        "huge: there is no such local model; there are smollm2"
+    )
 
 
 def test_other_processors_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

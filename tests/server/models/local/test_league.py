@@ -17,6 +17,7 @@ from server.models.endpoints import LocalEndpoints
 from server.models.local.catalogue import LocalModel
 from server.models.local.child import Engine
 from server.models.local.errors import LocalModelError
+from server.models.local.fetch import weights_path
 from server.models.local.league import LocalLeague
 from server.settings import LocalSettings
 
@@ -61,7 +62,7 @@ async def test_models_are_fetched_and_served(
 
         urls = await port.ensure(["one", "two", "one"], heard.append)
 
-        assert urls == {"one": "http://127.0.0.1:1/one/v1", "two": "http://127.0.0.1:1/two/v1"}
+        assert urls == {"one": "http://127.0.0.1:7/one/v1", "two": "http://127.0.0.1:7/two/v1"}
         assert [info.ready for info in port.catalogue()] == [True, True]
         assert heard[-1] == Preparation(
             activity="local models are ready", done=2, total=2, unit="models"
@@ -103,18 +104,53 @@ async def test_a_child_that_died_is_started_again(
         await league.ensure(["tiny"], lambda _: None)
         pid = _pid(league, "tiny")
         os.kill(pid, signal.SIGKILL)
-        await league._children["tiny"]._process.wait()
+        await league._children["tiny"].ended()
 
         await league.ensure(["tiny"], lambda _: None)
 
         assert _pid(league, "tiny") != pid
 
 
+async def test_a_child_that_dies_in_a_run_comes_back_at_its_address(
+    make_model: Maker, engine: Engine, tmp_path: Path
+) -> None:
+    async with _league(tmp_path, engine, make_model()) as league:
+        before = await league.ensure(["tiny"], lambda _: None)
+        pid = _pid(league, "tiny")
+        os.kill(pid, signal.SIGKILL)
+        await league._children["tiny"].ended()
+
+        async with asyncio.timeout(10):
+            while not league._runs("tiny"):  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.01)
+
+        assert _pid(league, "tiny") != pid
+        assert await league.ensure(["tiny"], lambda _: None) == before
+
+
+async def test_a_child_that_keeps_dying_is_given_up(
+    make_model: Maker, engine: Engine, tmp_path: Path, heard: list[Preparation]
+) -> None:
+    model = make_model([b"hold"])
+    async with _league(tmp_path, engine, model) as league:
+        await league.ensure(["tiny"], lambda _: None)
+        keeper = league._keepers["tiny"]
+        weights_path(model, tmp_path / "cache").write_bytes(b"die")
+        os.kill(_pid(league, "tiny"), signal.SIGKILL)
+
+        async with asyncio.timeout(10):
+            await keeper
+
+        # The next one who asks gets sound weights and a child.
+        await league.ensure(["tiny"], heard.append)
+        assert "fetching tiny" in {state.activity for state in heard}
+
+
 @pytest.mark.parametrize(
     ("way", "message"),
     [
-        (b"die", "ended with status 3 while it loaded: the roof is on fire"),
-        (b"refuse", "tiny cannot be served: it is not a model"),
+        (b"die", "tiny: the engine ended with status 3 while it loaded: the roof is on fire"),
+        (b"refuse", "tiny: it is not a model"),
     ],
 )
 async def test_a_model_that_does_not_load_is_an_error_with_its_cause(
