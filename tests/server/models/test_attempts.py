@@ -1,0 +1,147 @@
+"""Retries, places and records of calls: what happens around each attempt."""
+
+import asyncio
+import time
+
+import pytest
+
+from server.league.league import Participant
+from server.league.outcome import Outcome
+from server.models.chat import CallRefused, Message
+from server.settings import ModelSettings
+from tests.support.scripted_chat import ScriptedChat
+from tests.support.scripted_endpoint import ReplyFunction, ScriptedReply, ScriptedRequest, failure
+
+GOOD = ScriptedReply(text='{"answer": "4"}')
+both_ways = pytest.mark.parametrize("stream", [False, True])
+
+
+def in_turn(*replies: ScriptedReply) -> ReplyFunction:
+    """Returns a function that gives the replies one after the other, the last for ever."""
+    return lambda received: replies[min(received.number, len(replies) - 1)]
+
+
+async def test_what_a_retry_may_mend_is_retried_and_every_attempt_recorded() -> None:
+    script = in_turn(failure(500), failure(429), ScriptedReply(body="<html>"), GOOD)
+    async with ScriptedChat(script, max_retries=5) as chat:
+        attempt = await chat.ask(first_attempt=2)
+    assert attempt.outcome is Outcome.OK
+    assert chat.gate.causes == ["server_error", "rate_limited", "bad_body", ""]
+    assert [kept.attempt for kept in chat.gate.attempts] == [2, 3, 4, 5]
+    assert len(chat.clock.sleeps) == 3
+    assert all(slept <= 2**n for n, slept in enumerate(chat.clock.sleeps))
+
+
+async def test_retries_have_an_end_and_backoff_a_bound() -> None:
+    async with ScriptedChat(failure(500), max_retries=12) as chat:
+        attempt = await chat.ask()
+    assert attempt.cause == "server_error"
+    assert len(chat.endpoint.requests) == 13
+    assert max(chat.clock.sleeps) <= 60
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+async def test_what_no_retry_mends_is_not_retried(status: int) -> None:
+    async with ScriptedChat(failure(status), max_retries=5) as chat:
+        await chat.ask()
+    assert len(chat.endpoint.requests) == 1
+    assert chat.clock.sleeps == []
+
+
+@pytest.mark.parametrize(("value", "waited"), [("7", 7), ("1e9", 300)])
+async def test_the_provider_says_how_long_to_wait(value: str, waited: float) -> None:
+    script = in_turn(failure(429, headers={"Retry-After": value}), GOOD)
+    async with ScriptedChat(script, max_retries=1) as chat:
+        attempt = await chat.ask()
+    assert attempt.outcome is Outcome.OK
+    assert chat.clock.sleeps == [waited]
+
+
+async def test_too_many_requests_halve_how_many_go_at_once() -> None:
+    async with ScriptedChat(failure(429), max_concurrent_calls=16) as chat:
+        await asyncio.gather(*(chat.ask() for _ in range(4)))
+    assert chat.pacer.limit == 8
+
+
+async def test_waiting_for_a_place_is_not_latency() -> None:
+    async with ScriptedChat(ScriptedReply(text="4", delay_s=0.1), max_concurrent_calls=1) as chat:
+        begun = time.perf_counter()
+        await asyncio.gather(*(chat.ask() for _ in range(5)))
+        took = time.perf_counter() - begun
+    assert took >= 0.5
+    assert max(attempt.latency_s for attempt in chat.gate.attempts) < 0.3
+    assert chat.endpoint.max_in_flight == 1
+
+
+async def test_a_refusal_of_the_gate_sends_nothing_and_gives_the_place_back() -> None:
+    async with ScriptedChat(GOOD, requests_per_minute=1) as chat:
+        chat.gate.allowed = 0
+        for _ in range(3):
+            with pytest.raises(CallRefused):
+                await chat.ask()
+    assert chat.endpoint.requests == []
+    assert chat.gate.attempts == []
+    assert chat.pacer.in_flight == 0
+
+
+async def test_the_gate_is_asked_before_each_attempt() -> None:
+    async with ScriptedChat(failure(500), max_retries=5) as chat:
+        chat.gate.allowed = 2
+        with pytest.raises(CallRefused):
+            await chat.ask()
+    assert len(chat.gate.attempts) == 2
+
+
+async def test_a_cancelled_call_is_recorded_before_the_cancellation_goes_on() -> None:
+    async with ScriptedChat(ScriptedReply(delay_s=5)) as chat:
+        chat.gate.after_s = 0.05
+        task = asyncio.create_task(chat.ask())
+        await asyncio.wait_for(chat.endpoint.received.wait(), 5)
+        task.cancel()
+        await asyncio.sleep(0.01)
+        # Impatience does not lose the record.
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert chat.gate.causes == ["interrupted"]
+    assert chat.gate.attempts[0].latency_s > 0
+    assert chat.pacer.in_flight == 0
+
+
+async def test_a_reply_is_recorded_though_its_task_is_cancelled_meanwhile() -> None:
+    async with ScriptedChat(GOOD) as chat:
+        chat.gate.after_s = 0.2
+        task = asyncio.create_task(chat.ask())
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert [attempt.outcome for attempt in chat.gate.attempts] == [Outcome.OK]
+
+
+@both_ways
+async def test_no_key_is_ever_kept(stream: bool) -> None:
+    key = "sk-very-secret-key"
+
+    def echo(received: ScriptedRequest) -> ScriptedReply:
+        assert received.headers["authorization"] == f"Bearer {key}"
+        return failure(401, f"Incorrect API key provided: {key}")
+
+    async with ScriptedChat(echo, secret=key, stream=stream) as chat:
+        attempt = await chat.ask()
+    assert "Incorrect API key provided: [key]" in attempt.text
+    assert key not in repr(chat.gate.attempts)
+    assert key not in repr(chat.model.__dict__)
+
+
+async def test_the_worst_case_is_reserved() -> None:
+    prices = ModelSettings(prompt_usd_per_million=1, completion_usd_per_million=2)
+    participant = Participant(id="a", provider="own", model="m", max_output_tokens=500)
+    async with ScriptedChat(GOOD, participant=participant, prices=prices) as chat:
+        await chat.ask(
+            "Wie viel ist 2+2? " * 50, messages=(Message(role="user", content="x" * 100),)
+        )
+    prompt, completion, cost_usd = chat.gate.reserved[0]
+    assert prompt > 50
+    assert completion == 500
+    assert cost_usd == pytest.approx((prompt + 1000) / 1e6)
