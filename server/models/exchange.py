@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import openai
@@ -28,6 +29,7 @@ class Exchange:
         error_body: Body of an error.
         error_param: Parameter that the error names in a field of its own.
         retry_after_s: Seconds that the response asks to wait.
+        started_at: When the request was sent, UTC without time zone.
         latency_s: Seconds from sending to the end, however it ended.
         first_token_s: Seconds to the first piece of a streamed reply.
     """
@@ -42,6 +44,7 @@ class Exchange:
         self.error_body: str | None = None
         self.error_param = ""
         self.retry_after_s: float | None = None
+        self.started_at = _now()
         self.latency_s = 0.0
         self.first_token_s: float | None = None
 
@@ -58,6 +61,7 @@ class Exchange:
                 then is kept.
         """
         streamed = bool(body.get("stream"))
+        self.started_at = _now()
         self._begun = time.perf_counter()
         try:
             # Without a stream nothing arrives before the reply is ready, so a
@@ -104,3 +108,7 @@ class Exchange:
         self.error_param = read_error(self.error_body).param
         self.retry_after_s = retry_after(error.response.headers)
         return of_status(error.status_code, self.error_body)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

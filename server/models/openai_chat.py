@@ -7,7 +7,6 @@ import random
 import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import openai
@@ -102,11 +101,6 @@ class OpenAIChat:
             endpoint.prices,
         )
         async with endpoint.pacer.place(request.priority, worst.tokens) as place:
-            await gate.before(
-                prompt_tokens=worst.prompt_tokens,
-                completion_tokens=worst.completion_tokens,
-                cost_usd=worst.cost_usd,
-            )
             # Only now: another call may have taught what to leave out while
             # this one waited.
             body = self._body(request)
@@ -117,6 +111,12 @@ class OpenAIChat:
                 stall_s=endpoint.settings.stall_s,
             )
             record = _Record(number, response_format, _digest(body))
+            # Last, so that nothing can fail between a reservation and its call.
+            await gate.before(
+                prompt_tokens=worst.prompt_tokens,
+                completion_tokens=worst.completion_tokens,
+                cost_usd=worst.cost_usd,
+            )
             place.sent()
             try:
                 ending = await exchange.run(body, _headers(request))
@@ -211,7 +211,7 @@ class OpenAIChat:
             cost_usd=cost_usd,
             latency_s=exchange.latency_s,
             first_token_s=exchange.first_token_s,
-            started_at=record.started_at,
+            started_at=exchange.started_at,
             served_model=exchange.reader.served_model,
             response_format=record.response_format,
             request_sha256=record.digest,
@@ -231,7 +231,6 @@ class _Record:
     number: int
     response_format: str
     digest: str
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC).replace(tzinfo=None))
 
 
 def _uncharged(exchange: Exchange, ending: Ending) -> bool:
