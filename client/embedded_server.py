@@ -139,7 +139,9 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 def _tail(log: IO[bytes]) -> str:
     log.seek(0)
     lines = log.read().decode("utf-8", "replace").strip().splitlines()
-    return "\n".join(clean(line) for line in lines[-_SHOWN_LINES:])
+    # Its log is lines of JSON; what it says to people is not.
+    sentences = [line for line in lines if not line.startswith("{")]
+    return "\n".join(clean(line) for line in (sentences or lines)[-_SHOWN_LINES:])
 
 
 def _start_failure(words: str) -> str:

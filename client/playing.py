@@ -19,7 +19,7 @@ from client.interrupts import InterruptedByUserError
 from client.plain import count, dollars, one_line
 from client.report_files import LOCAL_PROVIDER, WEAK_JUDGES, write_report
 from client.run_name import run_id
-from client.screen import chatter, results, say
+from client.screen import chatter, results, say, working
 from client.session import Session
 from client.watching import (
     print_standings,
@@ -104,8 +104,8 @@ async def finish(session: Session, run: run_pb2.Run, options: PlayOptions) -> in
         say(WEAK_JUDGES, "yellow")
     say_how_it_ended(session, run)
     if run.state == run_pb2.Run.STATE_SUCCEEDED and options.report:
-        say("Writing the report.")
-        paths = await write_report(session.connection, [run.name], options.out)
+        with working("Writing the report.") as told:
+            paths = await write_report(session.connection, [run.name], options.out, told)
         document["report"] = [str(path) for path in paths]
         if not options.json:
             say("Report:")

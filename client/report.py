@@ -16,7 +16,7 @@ from client.interrupts import Interrupts
 from client.playing import print_paths
 from client.report_files import write_report
 from client.run_name import run_name
-from client.screen import say
+from client.screen import working
 
 
 def main(argv: list[str]) -> int:
@@ -44,8 +44,8 @@ def main(argv: list[str]) -> int:
         target = command_line.target(arguments)
         names = list(dict.fromkeys(map(run_name, arguments.run_id)))
         async with connect(target) as connection:
-            say(f"Writing the report of {', '.join(names)}.")
-            paths = await write_report(connection, names, arguments.out)
+            with working(f"Writing the report of {', '.join(names)}.") as told:
+                paths = await write_report(connection, names, arguments.out, told)
         if arguments.json:
             command_line.print_json({"report": [str(path) for path in paths]})
         else:

@@ -1,11 +1,13 @@
 """Writing a report: fetched, built, and put in its place file by file."""
 
+import asyncio
 import contextlib
 import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from client.connection import Connection
@@ -22,8 +24,15 @@ WEAK_JUDGES = (
 _MAX_FOLDER = 120
 
 
+class _StoppedError(Exception):
+    """Nobody waits for the report any more."""
+
+
 async def write_report(
-    connection: Connection, names: Sequence[str], out: Path | None = None
+    connection: Connection,
+    names: Sequence[str],
+    out: Path | None = None,
+    progress: Callable[[str], object] = str,
 ) -> list[Path]:
     """Fetches runs and writes their report.
 
@@ -31,6 +40,7 @@ async def write_report(
         connection: The server.
         names: Such as `runs/math-1`.
         out: Folder to write into; `reports/RUN` below the current one if `None`.
+        progress: Told what is being made.
 
     Returns:
         The files, in the order in which the report names them.
@@ -51,9 +61,21 @@ async def write_report(
             f"Reports need the package {error.name}: run `make setup`, or install the "
             "project with its extra `analysis`."
         ) from error
+    stop = threading.Event()
+
+    def told(name: str, number: int, count: int) -> None:
+        # Charts take seconds, and a thread can only be asked to stop.
+        if stop.is_set():
+            raise _StoppedError
+        progress(f"Writing the report: {name} ({number} of {count})")
+
     providers = {p.provider for run in dataset.runs for p in run.participants}
     notes = (WEAK_JUDGES,) if providers == {LOCAL_PROVIDER} else ()
-    return save(build_report(dataset, notes=notes), out or default_folder(names))
+    try:
+        files = await asyncio.to_thread(build_report, dataset, notes, progress=told)
+    finally:
+        stop.set()
+    return save(files, out or default_folder(names))
 
 
 def default_folder(names: Sequence[str]) -> Path:

@@ -1,6 +1,8 @@
 """The two consoles: results go to standard output, chatter to standard error."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.text import Text
@@ -33,6 +35,26 @@ def word(text: str, style: str = "", limit: int = 0) -> Text:
 def words(text: str, style: str = "") -> Text:
     """Returns text of several lines that no markup or control character can change."""
     return Text(clean(text), style=style)
+
+
+@contextmanager
+def working(sentence: str) -> Iterator[Callable[[str], object]]:
+    """Shows what is being done, and takes word of the next thing.
+
+    On a terminal that is one line that changes; in a log it is the first alone.
+    """
+    console = chatter()
+    if not is_drawn_on(console):
+        say(sentence)
+        yield str
+        return
+    with console.status(word(sentence)) as status:
+        yield lambda now: status.update(word(now))
+
+
+def is_drawn_on(console: Console) -> bool:
+    """Says whether lines of that console can be drawn over."""
+    return sys.stderr.isatty() and not console.is_dumb_terminal
 
 
 def say(sentence: str, style: str = "") -> None:

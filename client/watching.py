@@ -1,7 +1,6 @@
 """Watching a run from a command, and what the command does when it stops."""
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +17,7 @@ from client.line_view import LineView
 from client.live_view import LiveView
 from client.plain import one_line
 from client.run_name import run_id
-from client.screen import chatter, results, say
+from client.screen import chatter, is_drawn_on, results, say
 from client.session import Session
 
 _STATUSES = {
@@ -32,8 +31,7 @@ _STATUSES = {
 @contextlib.contextmanager
 def _view() -> Iterator[LiveView | LineView]:
     console = chatter()
-    drawn = sys.stderr.isatty() and not console.is_dumb_terminal
-    with LiveView(console) if drawn else LineView(console) as view:
+    with LiveView(console) if is_drawn_on(console) else LineView(console) as view:
         yield view
 
 

@@ -1,0 +1,263 @@
+"""The scripts as people type them, with the real server and a scripted endpoint."""
+
+import asyncio
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.league_replies import play_along
+from tests.support.scripted_endpoint import ScriptedEndpoint, ScriptedReply, ScriptedRequest
+from tests.support.server_process import (
+    PROJECT,
+    ended,
+    league_file,
+    run_script,
+    server_process,
+    settings_file,
+    start_script,
+)
+
+SCRIPTS = ("play", "runs", "report")
+
+
+@pytest.fixture
+async def endpoint() -> AsyncIterator[ScriptedEndpoint]:
+    async with ScriptedEndpoint(play_along) as endpoint:
+        yield endpoint
+
+
+async def slowly(request: ScriptedRequest) -> ScriptedReply:
+    await asyncio.sleep(0.3)
+    return play_along(request)
+
+
+@pytest.fixture
+async def slow_endpoint() -> AsyncIterator[ScriptedEndpoint]:
+    async with ScriptedEndpoint(slowly) as endpoint:
+        yield endpoint
+
+
+def foreign_python() -> str | None:
+    """Returns a Python of this machine that knows nothing of the project."""
+    for name in ("/usr/bin/python3", "python3", "python3.12", "python3.13"):
+        found = shutil.which(name)
+        if found is None:
+            continue
+        code = "import importlib.util as u; raise SystemExit(bool(u.find_spec('llm_crowdsourced')))"
+        if subprocess.run([found, "-c", code], check=False, cwd="/").returncode == 0:
+            return found
+    return None
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("foreign", [False, True], ids=["own", "foreign"])
+async def test_help_has_an_example(script: str, foreign: bool, tmp_path: Path) -> None:
+    python = foreign_python() if foreign else sys.executable
+    if python is None:
+        pytest.skip("there is no other Python here")
+    if foreign and not (PROJECT / ".venv" / "bin" / "python").exists():
+        pytest.skip("the project's environment is elsewhere")
+
+    done = await run_script(script, "--help", cwd=tmp_path, python=python)
+
+    assert done.status == 0
+    assert "example:" in done.out
+    assert f"python client/{script}.py" in done.out
+    assert not done.err
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+async def test_without_a_set_up_project_the_cure_is_named(script: str, tmp_path: Path) -> None:
+    python = foreign_python()
+    if python is None:
+        pytest.skip("there is no other Python here")
+    (tmp_path / "client").mkdir()
+    for name in (script, "venv_python"):
+        shutil.copy(PROJECT / "client" / f"{name}.py", tmp_path / "client")
+
+    done = subprocess.run(
+        [python, str(tmp_path / "client" / f"{script}.py")],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+
+    assert done.returncode == 2
+    assert "run `make setup`" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "told"),
+    [
+        ("play", (), "LEAGUE.toml"),
+        ("play", ("none.toml",), "none.toml cannot be read: No such file or directory."),
+        ("play", ("none.toml", "--detach"), "--detach needs --server"),
+        ("runs", ("show", "Bad_Name"), "cannot be the id of a run"),
+        ("runs", ("list", "--limit", "0"), "invalid whole number from 1 value: '0'"),
+        ("runs", ("resume", "math-1", "--max-cost", "-1"), "invalid sum in dollars value"),
+        ("runs", (), "ACTION"),
+        ("report", (), "--run-id"),
+        ("report", ("--run-id", "math-1", "--server", "nowhere"), "HOST:PORT"),
+    ],
+)
+async def test_wrong_usage_is_told(
+    script: str, arguments: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    done = await run_script(script, *arguments, cwd=tmp_path)
+
+    assert done.status == 2
+    assert told in done.err
+    assert "Traceback" not in done.err
+    assert not done.out
+
+
+async def test_a_league_is_played_shown_and_reported(
+    endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    settings = settings_file(tmp_path, endpoint.base_url)
+    league = league_file(tmp_path)
+    common = ("--settings", settings)
+
+    dry = await run_script("play", league, "--dry-run", *common, cwd=tmp_path)
+    assert (dry.status, endpoint.requests) == (0, [])
+    assert "32 calls and 36 marks when nothing fails." in dry.out
+
+    played = await run_script("play", league, "--run-id", "mine", *common, cwd=tmp_path)
+    assert played.status == 0, played.err
+    assert len(endpoint.requests) == 32
+    assert "Marks received: 36 of 36 (100 %)." in played.out
+    assert "succeeded" in played.err
+    assert "\x1b" not in played.out + played.err
+    paths = [tmp_path / line for line in played.out.splitlines() if line.startswith("reports/")]
+    assert tmp_path / "reports" / "mine" / "report.html" in paths
+    assert all(path.stat().st_size for path in paths)
+
+    listed = await run_script("runs", "list", *common, cwd=tmp_path)
+    assert [line.split()[:3] for line in listed.out.splitlines()][1] == [
+        "mine", "succeeded", "math",
+    ]  # fmt: skip
+    shown = await run_script("runs", "show", "mine", "--round", "1", *common, cwd=tmp_path)
+    assert "Judgment of" in shown.out
+    whole = await run_script("runs", "show", "runs/mine", "--json", *common, cwd=tmp_path)
+    assert len(json.loads(whole.out)["rounds"]) == 4
+
+    report = await run_script(
+        "report", "--run-id", "mine", "--out", "there", "--json", *common, cwd=tmp_path
+    )
+    assert report.status == 0, report.err
+    assert "there/run.json" in json.loads(report.out)["report"]
+    assert len(endpoint.requests) == 32
+
+    over = await run_script("runs", "pause", "mine", *common, cwd=tmp_path)
+    assert over.status == 3
+    assert "Traceback" not in over.err
+    none = await run_script("runs", "show", "other", *common, cwd=tmp_path)
+    assert none.status == 1
+    assert "other" in none.err
+
+
+async def test_ctrl_c_pauses_the_run_of_a_server_of_its_own(
+    slow_endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    settings = settings_file(tmp_path, slow_endpoint.base_url)
+    league = league_file(tmp_path, "max_concurrent_calls = 2")
+    process = await start_script(
+        "play", league, "--run-id", "mine", "--settings", settings, cwd=tmp_path
+    )
+    await asyncio.wait_for(slow_endpoint.received.wait(), 60)
+    process.send_signal(signal.SIGINT)
+    done = await ended(process)
+
+    assert done.status == 130
+    assert f"python client/runs.py resume mine --settings {settings}" in done.err
+    assert "Traceback" not in done.err
+    before = len(slow_endpoint.requests)
+    assert before < 32
+
+    shown = await run_script("runs", "list", "--settings", settings, cwd=tmp_path)
+    assert "paused" in shown.out
+    assert len(slow_endpoint.requests) == before
+
+    resumed = await run_script(
+        "runs", "resume", "mine", "--no-report", "--settings", settings, cwd=tmp_path
+    )
+    assert resumed.status == 0, resumed.err
+    assert "Marks received: 36 of 36" in resumed.out
+    assert len(slow_endpoint.requests) == 32
+
+
+async def test_a_run_goes_on_at_a_server_that_is_named(
+    slow_endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    settings = settings_file(tmp_path, slow_endpoint.base_url)
+    league = league_file(tmp_path)
+    async with server_process(settings) as server:
+        there = ("--server", server.address)
+        process = await start_script("play", league, "--run-id", "mine", *there, cwd=tmp_path)
+        await asyncio.wait_for(slow_endpoint.received.wait(), 60)
+        process.send_signal(signal.SIGINT)
+        done = await ended(process)
+        assert done.status == 130
+        assert f"mine goes on at {server.address}." in done.err
+
+        held = await run_script("runs", "list", "--settings", settings, cwd=tmp_path)
+        assert held.status == 1
+        assert str(server.pid) in held.err
+        assert "--server" in held.err
+
+        watched = await run_script("runs", "watch", "mine", "--no-report", *there, cwd=tmp_path)
+        assert watched.status == 0, watched.err
+        assert "Marks received: 36 of 36" in watched.out
+        assert len(slow_endpoint.requests) == 32
+
+
+async def test_a_budget_pauses_and_a_larger_one_goes_on(
+    endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    settings = settings_file(tmp_path, endpoint.base_url)
+    league = league_file(tmp_path, "[budget]\nmax_calls = 10")
+    common = ("--settings", settings)
+
+    played = await run_script("play", league, "--run-id", "mine", *common, cwd=tmp_path)
+    assert played.status == 5, played.err
+    assert "mine is paused" in played.err
+    assert "--max-calls N" in played.err
+    assert len(endpoint.requests) == 10
+
+    resumed = await run_script(
+        "runs", "resume", "mine", "--max-calls", "99", "--no-report", *common, cwd=tmp_path
+    )
+    assert resumed.status == 0, resumed.err
+    assert len(endpoint.requests) == 32
+
+
+async def test_what_cannot_play_is_refused_before_a_call(
+    endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    settings = settings_file(tmp_path, endpoint.base_url)
+    league = league_file(tmp_path, provider="nobody")
+
+    done = await run_script("play", league, "--settings", settings, cwd=tmp_path)
+
+    assert done.status == 3
+    assert "nobody" in done.err
+    assert "Nothing was sent to a model." in done.err
+    assert endpoint.requests == []
+
+
+async def test_settings_that_are_wrong_are_told(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text("[server]\nport = 1\n")
+
+    done = await run_script("runs", "list", "--settings", "bad.toml", cwd=tmp_path)
+
+    assert done.status == 1
+    assert "server.port" in done.err
+    assert "Traceback" not in done.err
