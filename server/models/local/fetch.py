@@ -83,6 +83,14 @@ async def _is_sound(model: LocalModel, path: Path, report: Report) -> bool:
         mark_verified(model, path)
     else:
         discard(path)
+        report(
+            Preparation(
+                activity=f"deleted a broken file of {model.name}",
+                done=0,
+                total=model.size_bytes,
+                unit="bytes",
+            )
+        )
     return sound
 
 

