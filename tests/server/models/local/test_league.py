@@ -3,6 +3,7 @@
 import asyncio
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,7 +29,11 @@ Maker = Callable[..., LocalModel]
 async def _league(
     tmp_path: Path, engine: Engine, *models: LocalModel
 ) -> AsyncIterator[LocalLeague]:
-    settings = LocalSettings(cache=tmp_path / "cache", hub="")
+    """Serves models whose weights are in the cache, so that pip is not waited for."""
+    cache = tmp_path / "cache"
+    if not cache.exists():
+        shutil.copytree(tmp_path / "wholes", cache / "models")
+    settings = LocalSettings(cache=cache, hub="")
     league = LocalLeague(settings, models={model.name: model for model in models}, engine=engine)
     try:
         yield league
@@ -56,6 +61,7 @@ async def test_models_are_fetched_and_served(
     make_model: Maker, engine: Engine, tmp_path: Path, heard: list[Preparation]
 ) -> None:
     one, two = make_model(name="one"), make_model(name="two")
+    (tmp_path / "cache").mkdir()
     async with _league(tmp_path, engine, one, two) as league:
         port: LocalEndpoints = league
         assert [info.ready for info in port.catalogue()] == [False, False]
