@@ -111,7 +111,7 @@ def table(
         letter = get_column_letter(column)
         sheet.column_dimensions[letter].width = min(_WIDEST, max(_NARROWEST, width + 4))
     sheet.row_dimensions[1].height = 24
-    sheet.freeze_panes = sheet.cell(row=2, column=frozen + 1)
+    sheet.freeze_panes = f"{get_column_letter(frozen + 1)}2"
     if last > 1:
         sheet.auto_filter.ref = f"A1:{get_column_letter(len(headers))}{last}"
     _printed(sheet)

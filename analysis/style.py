@@ -23,7 +23,8 @@ def data(rows: list[dict[str, Any]]) -> alt.Data:
 
 def clipped(name: str, length: int) -> str:
     """Shortens a name in its middle, since models of a family differ at the end."""
-    name = " ".join(name.split())
+    # A lone surrogate cannot travel to the renderer.
+    name = " ".join(name.encode("utf-8", "replace").decode().split())
     if len(name) <= length:
         return name
     tail = length // 3
@@ -69,6 +70,7 @@ def styled(chart: Any) -> Any:
             titleFontWeight="normal",
             labelColor=INK,
             titleColor=SOFT,
+            titlePadding=12,
             gridColor="#eceff1",
             domainColor=LINE,
             tickColor=LINE,

@@ -106,6 +106,7 @@ def league_run(recipe: Recipe) -> Run:
         ),
         judges=judges,
         rounds=rounds,
+        state="running" if recipe.holes.not_begun else "succeeded",
         rounds_per_participant=recipe.cycles,
         seed=recipe.seed,
         calls=_calls(recipe, rounds),

@@ -1,0 +1,149 @@
+"""One HTML page of a dataset that works offline, alone, and without scripts."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+import jinja2
+from markupsafe import Markup
+
+from analysis.agreement import Agreement
+from analysis.calls import call_summaries
+from analysis.coverage import Coverage
+from analysis.dataset import Dataset
+from analysis.scores import RoundScore, Standing, tie_sentence
+from analysis.views import DASH, SYMBOLS, WORDS, grids, round_views
+
+_TEMPLATES = files("analysis") / "templates"
+_UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_SIZE = re.compile(rb'<svg[^>]* width="([\d.]+)" height="([\d.]+)"')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A chart on the page.
+
+    Attributes:
+        title: What it shows.
+        description: The same for people who cannot see it.
+        svg: The picture.
+    """
+
+    title: str
+    description: str
+    svg: bytes
+
+    @property
+    def uri(self) -> str:
+        """The picture inside the page; as an image it can neither run nor load anything."""
+        return f"data:image/svg+xml;base64,{base64.b64encode(self.svg).decode()}"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        found = _SIZE.search(self.svg)
+        return (round(float(found[1])), round(float(found[2]))) if found else (800, 500)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What was computed of a dataset, once for all parts of a report."""
+
+    rows: tuple[RoundScore, ...]
+    standings: tuple[Standing, ...]
+    agreement: Agreement
+    coverage: Coverage
+
+
+def page(
+    dataset: Dataset,
+    findings: Findings,
+    figures: Sequence[Figure],
+    *,
+    notes: Sequence[str] = (),
+) -> bytes:
+    """Returns the page in UTF-8.
+
+    Text of models is escaped by the template engine, shown as it stands and cannot leave
+    its box; the page's policy forbids scripts and every request.
+
+    Args:
+        dataset: The runs.
+        findings: What was computed of them.
+        figures: The charts.
+        notes: Sentences of honesty for the top of the page.
+    """
+    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "num": _number,
+        "pct": _percent,
+        "count": _count,
+        "usd": _usd,
+        "time": lambda value: f"{value:%Y-%m-%d %H:%M %Z}" if value else DASH,
+    }
+    template = environment.from_string((_TEMPLATES / "report.html.j2").read_text(encoding="utf-8"))
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    html = template.render(
+        title=_title(dataset),
+        dataset=dataset,
+        style=Markup(style),  # noqa: S704  a file of this package, not a model's text
+        style_hash=digest,
+        notes=notes,
+        found=findings,
+        tie=tie_sentence(findings.standings),
+        figures=figures,
+        grids=grids(dataset, findings.coverage),
+        symbols=SYMBOLS,
+        words=WORDS,
+        rounds=round_views(dataset, findings.rows),
+        calls=call_summaries(dataset),
+        totals=_totals(dataset),
+        math=dataset.subject == "math",
+        first=findings.standings[0] if findings.standings else None,
+    )
+    return _UNSEEN.sub("�", html).encode()
+
+
+def _title(dataset: Dataset) -> str:
+    """Returns the title of the page."""
+    titles = list(dict.fromkeys(run.title or run.id for run in dataset.runs))
+    return titles[0] if len(titles) == 1 else f"{titles[0]} and {len(titles) - 1} more"
+
+
+def _totals(dataset: Dataset) -> Mapping[str, int]:
+    """Returns the numbers for the head of the page."""
+    return {
+        "runs": len(dataset.runs),
+        "rounds": sum(len(run.rounds) for run in dataset.runs),
+        "models": len(dataset.participants),
+        "calls": sum(len(run.calls) for run in dataset.runs),
+    }
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    """Formats a number; a dash for none."""
+    return DASH if value is None else f"{value:,.{digits}f}".replace("-", "\u2212")
+
+
+def _percent(value: float | None) -> str:
+    """Formats a share of 1."""
+    return DASH if value is None else f"{value:.0%}".replace("%", "\u202f%")
+
+
+def _count(value: int | None) -> str:
+    """Formats a whole number."""
+    return DASH if value is None else f"{value:,}"
+
+
+def _usd(value: float | None) -> str:
+    """Formats a cost; small ones keep digits that say something."""
+    cent = 0.01
+    if value is None:
+        return DASH
+    return f"${value:,.2f}" if value >= cent or not value else f"${value:.5f}"

@@ -1,0 +1,117 @@
+"""The whole report of a dataset: names of files and their bytes."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from analysis.agreement import agreement
+from analysis.charts import judge_heatmap, score_bars, setter_heatmap
+from analysis.coverage import coverage
+from analysis.dataset import Dataset
+from analysis.page import Figure, Findings, page
+from analysis.radar import setter_radars
+from analysis.rendering import pdf, png, svg
+from analysis.run_json import run_json
+from analysis.scores import round_scores, standings
+from analysis.workbook import workbook
+
+Progress = Callable[[str, int, int], None]
+"""Called before each file with its name, its number from 1, and how many there are."""
+
+
+def findings_of(dataset: Dataset) -> Findings:
+    """Computes everything that the parts of a report show."""
+    return Findings(
+        rows=round_scores(dataset),
+        standings=standings(dataset),
+        agreement=agreement(dataset),
+        coverage=coverage(dataset),
+    )
+
+
+def charts_of(dataset: Dataset, findings: Findings) -> dict[str, Any]:
+    """Returns the charts of a report by the stem of their file names."""
+    rows, table = findings.rows, findings.standings
+    return {
+        "scores": score_bars(table, dataset),
+        "radars": setter_radars(rows, table, dataset),
+        "setters": setter_heatmap(rows, table, dataset),
+        "judges": judge_heatmap(findings.agreement),
+    }
+
+
+_DESCRIPTIONS = {
+    "scores": (
+        "Answer and question score of each model",
+        "Bars; the numbers are in the standings.",
+    ),
+    "radars": (
+        "Each model on each setter's questions",
+        "One radar for each model; the numbers are in the next chart and in the workbook.",
+    ),
+    "setters": (
+        "Mean round score by answerer and setter",
+        "A heat map; the numbers are in run.json and, by round, below.",
+    ),
+    "judges": (
+        "Agreement of each pair of judges",
+        "A heat map of Kendall's tau-b; the mean is in the section on agreement.",
+    ),
+}
+
+
+def build_report(
+    dataset: Dataset, notes: Sequence[str] = (), *, progress: Progress | None = None
+) -> Mapping[str, bytes]:
+    """Builds the report of a dataset, finished or not.
+
+    Args:
+        dataset: The runs to read together.
+        notes: Sentences of honesty, shown at the top of the page and kept in the files.
+        progress: Told of each file before it is made.
+
+    Returns:
+        By file name: `report.html`, `report.xlsx`, `run.json`, and each chart under
+        `charts/` as SVG, PNG and PDF.
+    """
+    findings = findings_of(dataset)
+    charts = charts_of(dataset, findings)
+    pictures: dict[str, bytes] = {}
+
+    def make_page() -> bytes:
+        figures = [
+            Figure(
+                title=_DESCRIPTIONS[name][0],
+                description=_DESCRIPTIONS[name][1],
+                svg=pictures[f"charts/{name}.svg"],
+            )
+            for name in charts
+        ]
+        return page(dataset, findings, figures, notes=notes)
+
+    makers: dict[str, Callable[[], bytes]] = {}
+    for name, chart in charts.items():
+        vector = f"charts/{name}.svg"
+        makers[vector] = partial(svg, chart)
+        makers[f"charts/{name}.png"] = _later(png, pictures, vector)
+        makers[f"charts/{name}.pdf"] = _later(pdf, pictures, vector)
+    makers["report.html"] = make_page
+    makers["report.xlsx"] = lambda: workbook(
+        dataset, table_of_standings=findings.standings, notes=notes
+    )
+    makers["run.json"] = lambda: json.dumps(
+        run_json(dataset, findings, notes=notes), ensure_ascii=False, allow_nan=False, indent=1
+    ).encode()
+    for number, (name, make) in enumerate(makers.items(), 1):
+        if progress is not None:
+            progress(name, number, len(makers))
+        pictures[name] = make()
+    return {name: pictures[name] for name in sorted(pictures)}
+
+
+def _later(
+    render: Callable[[bytes], bytes], pictures: Mapping[str, bytes], name: str
+) -> Callable[[], bytes]:
+    """Returns a maker that draws a picture which exists by the time it is called."""
+    return lambda: render(pictures[name])

@@ -1,0 +1,147 @@
+"""The workbook, read back with openpyxl."""
+
+import io
+import re
+from dataclasses import replace
+from typing import Any
+
+import openpyxl
+import pytest
+
+from analysis.cells import CUT, LIMIT, clean, sheet_title
+from analysis.dataset import Dataset
+from analysis.workbook import workbook
+from tests.support.datasets import Holes, Recipe, league, league_run
+
+
+def opened(dataset: Dataset, **options: Any) -> Any:
+    return openpyxl.load_workbook(io.BytesIO(workbook(dataset, **options)))
+
+
+def rows(sheet: Any) -> list[dict[str, Any]]:
+    header, *body = list(sheet.iter_rows(values_only=True))
+    return [dict(zip(header, row, strict=True)) for row in body]
+
+
+def test_published_sheets_and_columns() -> None:
+    book = opened(league(Recipe(n=4)))
+    assert book.sheetnames == [
+        "Final Ranking",
+        "Score Summary",
+        *(f"Round {n}" for n in range(1, 5)),
+        "Answers",
+        "Judgments",
+        "Coverage",
+        "Calls",
+        "About",
+    ]
+    models = [f"model-{c}" for c in "abcd"]
+    round_1 = rows(book["Round 1"])
+    assert list(round_1[0]) == ["Model name", *models, "Round Score", "Total Score"]
+    assert [row["Model name"] for row in round_1] == models
+    # The setter's row is empty, and so is a judge's own cell: neither is a 0.
+    assert set(round_1[0].values()) == {"model-a", None}
+    assert round_1[1]["model-b"] is None
+    assert round_1[1]["Round Score"] == pytest.approx(2.0)
+    ranking = rows(book["Final Ranking"])
+    assert [row["Rank"] for row in ranking] == [1, 2, 3, 4]
+    assert ranking[0]["Coverage"] == 1
+
+
+def test_totals_run_on_and_end_in_the_ranking() -> None:
+    book = opened(league(Recipe(n=4, cycles=2)))
+    names = [name for name in book.sheetnames if name.startswith("Round")]
+    total = dict.fromkeys([f"model-{c}" for c in "abcd"], 0.0)
+    for name in names:
+        for row in rows(book[name]):
+            total[row["Model name"]] += row["Round Score"] or 0.0
+            if row["Total Score"] is not None:
+                assert row["Total Score"] == pytest.approx(total[row["Model name"]])
+    for sheet in ("Final Ranking", "Score Summary"):
+        for row in rows(book[sheet]):
+            assert row["Total Score"] == pytest.approx(total[row["Model name"]])
+
+
+def test_numbers_of_rounds_run_on_over_runs() -> None:
+    runs = (league_run(Recipe(n=3, id="one")), league_run(Recipe(n=3, id="two")))
+    book = opened(Dataset(runs=runs))
+    assert [n for n in book.sheetnames if n.startswith("Round")][-1] == "Round 6"
+    assert "Run two, round 1" in book["Round 4"]["A1"].comment.text
+    fourth = next(row for row in rows(book["Answers"]) if row["Sheet"] == "Round 4")
+    assert (fourth["Run"], fourth["Round"]) == ("two", 1)
+
+
+def test_one_row_a_mark_and_one_a_failure() -> None:
+    holes = Holes(judgments=[(1, "model-b")])
+    found = rows(opened(league(Recipe(n=3, holes=holes)))["Judgments"])
+    (failure,) = [row for row in found if row["Outcome"] == "unparsable"]
+    assert (failure["Judge"], failure["Cause"], failure["Answerer"]) == (
+        "model-b",
+        "duplicate_label",
+        None,
+    )
+    assert len(found) == 12
+    first = found[0]
+    assert (first["Label"], first["Position"], first["Rank"], first["Points"]) == ("A", 1, 1, 1)
+
+
+def test_text_is_never_a_formula(attacked: Dataset, attack: str) -> None:
+    book = opened(attacked, notes=["=SUM(A1)"])
+    texts = 0
+    for sheet in book:
+        for cells in sheet.iter_rows():
+            for cell in cells:
+                assert cell.data_type not in ("f", "e")
+                if isinstance(cell.value, str):
+                    assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]", cell.value)
+                    assert cell.quotePrefix == cell.value.startswith(("=", "+", "-", "@"))
+                    texts += cell.value == clean(attack)
+    assert texts > 20
+    assert book["Final Ranking"]["A2"].value == 1
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "#N/A", "a\r\nb", "\ud800", "\x1b[0m"])
+def test_short_attacks_survive(text: str) -> None:
+    book = opened(league(Recipe(n=3, texts=text)))
+    assert rows(book["Answers"])[0]["Text"] == clean(text)
+
+
+def test_long_text_is_cut_with_a_mark() -> None:
+    for text in ("x" * 40_000, "\U0001f600" * 20_000):
+        cut = clean(text)
+        assert len(cut.encode("utf-16-le")) <= 2 * LIMIT
+        assert cut.endswith(CUT)
+        assert rows(opened(league(Recipe(n=3, texts=text)))["Answers"])[0]["Text"] == cut
+    assert clean("x" * LIMIT) == "x" * LIMIT
+
+
+def test_sheet_titles_are_short_and_unique() -> None:
+    taken: list[str] = []
+    for wanted in ("a/b[c]" * 20, "A/B[C]" * 20, "'", "", "Round 1"):
+        title = sheet_title(wanted, taken)
+        assert 0 < len(title) <= 31
+        assert not re.search(r"[\[\]:*?/\\]", title)
+        assert title.casefold() not in [t.casefold() for t in taken]
+        taken.append(title)
+
+
+def test_about_carries_notes_and_the_warning() -> None:
+    dataset = league(Recipe(n=4, holes=Holes(void=[1])))
+    about = rows(opened(dataset, notes=["Small models."])["About"])
+    facts = {row["What"]: row["Value"] for row in about}
+    assert facts["Note"] == "Small models."
+    assert facts["Warning"].startswith("Only 27 of 36")
+    assert facts["Seed"] == 1
+
+
+def test_every_situation_opens(situation: Dataset) -> None:
+    book = opened(situation)
+    for sheet in book:
+        assert sheet.freeze_panes
+        for cells in sheet.iter_rows(values_only=True):
+            assert "nan" not in [str(cell).lower() for cell in cells]
+
+
+def test_a_run_without_calls() -> None:
+    run = replace(league_run(Recipe(n=3)), calls=())
+    assert rows(opened(Dataset(runs=(run,)))["Calls"]) == []
