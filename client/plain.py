@@ -68,7 +68,7 @@ def duration(seconds: float) -> str:
 
 def rough_duration(seconds: float) -> str:
     """Returns an estimate no finer than it is known, such as `about 3 min`."""
-    if seconds < _MINUTE:
+    if seconds < _MINUTE - 2.5:
         return f"about {max(5, round(seconds / 5) * 5)} s"
     if seconds < 100 * _MINUTE:
         return f"about {round(seconds / _MINUTE)} min"

@@ -1,5 +1,7 @@
 """Playing a league: estimate, consent, creation, and what comes after the last step."""
 
+import asyncio
+import contextlib
 import signal
 import sys
 import uuid
@@ -22,6 +24,7 @@ from client.run_name import run_id
 from client.screen import chatter, results, say, working
 from client.session import Session
 from client.watching import (
+    leave,
     print_standings,
     run_document,
     say_how_it_ended,
@@ -33,6 +36,7 @@ from client.watching import (
 _CREATE_ATTEMPTS = 3
 # Every endpoint is asked for its models before a run is accepted.
 _CREATE_TIMEOUT_S = 180.0
+_LAST_WAIT_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +86,7 @@ async def play(session: Session, league: league_pb2.League, options: PlayOptions
         say("Nothing was sent to a model.")
         return ExitStatus.INTERRUPTED
     await _say_what_else_is_played(connection)
-    run = await _create(connection, league, options.run_id)
+    run = await _create_or_leave(session, league, options.run_id)
     if options.detach:
         return _leave(session, run, options)
     say(f"Playing {run_id(run.name)}.")
@@ -108,11 +112,17 @@ async def finish(session: Session, run: run_pb2.Run, options: PlayOptions) -> in
             paths = await write_report(session.connection, [run.name], options.out, told)
         document["report"] = [str(path) for path in paths]
         if not options.json:
-            say("Report:")
-            print_paths(paths)
+            _print_page(paths)
     if options.json:
         print_json(document)
     return status_of(run)
+
+
+def _print_page(paths: list[Path]) -> None:
+    """Writes the path of the page to standard output; the other files lie beside it."""
+    pages = [path for path in paths if path.suffix == ".html"] or paths[:1]
+    say(f"Report, with {count(len(paths) - len(pages), 'more file')} beside it:")
+    print_paths(pages)
 
 
 def print_paths(paths: list[Path]) -> None:
@@ -171,6 +181,19 @@ async def _say_what_else_is_played(connection: Connection) -> None:
     going_on = [run_id(r.name) for r in listed.runs if r.state == run_pb2.Run.STATE_RUNNING]
     if going_on:
         say(f"Its server had been stopped, and it goes on now besides: {', '.join(going_on)}.")
+
+
+async def _create_or_leave(session: Session, league: league_pb2.League, wanted: str) -> run_pb2.Run:
+    """Creates the run; interrupted, it still learns which run that was."""
+    creating = asyncio.ensure_future(_create(session.connection, league, wanted))
+    try:
+        return await asyncio.shield(creating)
+    except asyncio.CancelledError:
+        # The server may have accepted it already: nobody would know, and it
+        # would be played.
+        with contextlib.suppress(TimeoutError, CommandError):
+            await leave(session, await asyncio.wait_for(creating, _LAST_WAIT_S))
+        raise
 
 
 async def _create(connection: Connection, league: league_pb2.League, wanted: str) -> run_pb2.Run:

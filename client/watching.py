@@ -1,5 +1,6 @@
 """Watching a run from a command, and what the command does when it stops."""
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +21,7 @@ from client.run_name import run_id
 from client.screen import chatter, is_drawn_on, results, say
 from client.session import Session
 
+_LAST_WAIT_S = 2.0
 _STATUSES = {
     run_pb2.Run.STATE_SUCCEEDED: ExitStatus.OK,
     run_pb2.Run.STATE_PAUSED: ExitStatus.PAUSED,
@@ -51,11 +53,16 @@ async def watch(session: Session, run: run_pb2.Run) -> run_pb2.Run:
         with _view() as view:
             return await session.interrupts.guard(follow(connection, progress, view))
     except InterruptedByUserError:
-        if session.ends_with_server:
-            await _pause(session, run)
-        else:
-            _say_that_it_goes_on(session, run)
+        await leave(session, run)
         raise
+
+
+async def leave(session: Session, run: run_pb2.Run) -> None:
+    """Leaves a run to its server, or pauses it where the server ends with the command."""
+    if session.ends_with_server:
+        await _pause(session, run)
+    else:
+        _say_that_it_goes_on(session, run)
 
 
 def _say_that_it_goes_on(session: Session, run: run_pb2.Run) -> None:
@@ -69,17 +76,25 @@ def _say_that_it_goes_on(session: Session, run: run_pb2.Run) -> None:
 
 async def _pause(session: Session, run: run_pb2.Run) -> None:
     name = run_id(run.name)
-    connection = session.connection
-    say(f"Pausing {name}; calls under way may still arrive. Ctrl-C again stops at once.")
+    say(
+        f"Pausing {name}; calls under way may still arrive. Ctrl-C again stops at once.\n"
+        f"Go on with it: {session.command('runs', 'resume', name)}"
+    )
+    request = run_service_pb2.PauseRunRequest(name=run.name)
+    asking = asyncio.ensure_future(
+        session.connection.ask(session.connection.runs.PauseRun, request)
+    )
     try:
-        await connection.ask(
-            connection.runs.PauseRun, run_service_pb2.PauseRunRequest(name=run.name)
-        )
+        await asyncio.shield(asking)
+    except asyncio.CancelledError:
+        # A run that is not paused would be played on by the next server.
+        with contextlib.suppress(TimeoutError, CallError):
+            await asyncio.wait_for(asking, _LAST_WAIT_S)
+        raise
     except CallError as error:
         # It came to its end just before.
         if error.reason != "WRONG_STATE":
             raise
-    say(f"Go on with it: {session.command('runs', 'resume', name)}")
 
 
 def status_of(run: run_pb2.Run) -> ExitStatus:
