@@ -127,7 +127,7 @@ def _cost(cost: float, unpriced: int, calls: int) -> str:
 
 def failures(progress: RunProgress) -> str:
     """Returns the steps lost by cause, the most frequent first; empty without any."""
-    causes = progress.failures().most_common()
+    causes = progress.failures()
     shown = [f"{plain.one_line(cause, 30)} {number}" for cause, number in causes[:_MAX_CAUSES]]
     rest = sum(number for _, number in causes[_MAX_CAUSES:])
     return ", ".join([*shown, f"other {rest}"] if rest else shown)

@@ -86,7 +86,7 @@ def _print_all(console: Console, parts: Iterable[RenderableType]) -> None:
         console.print(part)
 
 
-async def watch_run(session: Session, name: str, options: PlayOptions) -> int:
+async def watch_run(session: Session, name: str, *, as_json: bool) -> int:
     """Follows a run until it stops.
 
     Raises:
@@ -102,7 +102,10 @@ async def watch_run(session: Session, name: str, options: PlayOptions) -> int:
         )
     if not stopped:
         run = await watch(session, run)
-    return await finish(session, run, options)
+    status = await finish(session, run, PlayOptions(report=False, json=as_json))
+    if run.state == run_pb2.Run.STATE_SUCCEEDED:
+        say(f"Report: {session.command('report', '--run-id', run_id(name))}")
+    return status
 
 
 async def pause_run(session: Session, name: str, *, as_json: bool) -> int:

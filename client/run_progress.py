@@ -1,6 +1,5 @@
 """Where a run stands, folded from its events: what every view of it shows."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -149,9 +148,9 @@ class RunProgress:
             return None
         return (now - self._pace_from).total_seconds() / steps * left
 
-    def failures(self) -> Counter[str]:
-        """Returns the number of steps lost by cause."""
-        return Counter(dict(self.progress.failures))
+    def failures(self) -> list[tuple[str, int]]:
+        """Returns the number of steps lost by cause, the most frequent first."""
+        return sorted(self.progress.failures.items(), key=lambda item: (-item[1], item[0]))
 
     def _change_state(self, change: event_pb2.RunStateChanged, when: datetime) -> None:
         self.state = enum_words.state(change.state)

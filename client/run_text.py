@@ -33,7 +33,7 @@ def run_text(
     lost = dict(run.progress.failures)
     if lost:
         yield Text("Lost steps by cause", style="bold")
-        for cause, number in sorted(lost.items(), key=lambda item: -item[1]):
+        for cause, number in sorted(lost.items(), key=lambda item: (-item[1], item[0])):
             yield Padding(word(f"{cause}: {number}"), _INDENT)
     yield Text("Rounds", style="bold")
     yield Padding(_rounds(rounds), _INDENT)

@@ -71,9 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     action("pause", "start no further call of a run", "pause math-1 --server 127.0.0.1:50051")
     action("cancel", "stop a run for good; what it produced stays", "cancel math-1")
     resumed = action("resume", "go on with a paused run", "resume math-1 --max-calls 200")
-    for sub in (watched, resumed):
-        sub.add_argument("--out", type=Path, metavar="DIR", help="where to write the report")
-        sub.add_argument("--no-report", action="store_true", help="write no report")
+    resumed.add_argument("--out", type=Path, metavar="DIR", help="where to write the report")
+    resumed.add_argument("--no-report", action="store_true", help="write no report")
     resumed.add_argument("--max-calls", type=_positive, metavar="N", help="new limit of calls")
     resumed.add_argument("--max-tokens", type=_positive, metavar="N", help="new limit of tokens")
     resumed.add_argument(
@@ -99,7 +98,7 @@ def _show(session: Session, name: str, arguments: argparse.Namespace) -> _Work:
 
 
 def _watch(session: Session, name: str, arguments: argparse.Namespace) -> _Work:
-    return run_actions.watch_run(session, name, _options(arguments))
+    return run_actions.watch_run(session, name, as_json=arguments.json)
 
 
 def _pause(session: Session, name: str, arguments: argparse.Namespace) -> _Work:
@@ -112,15 +111,12 @@ def _resume(session: Session, name: str, arguments: argparse.Namespace) -> _Work
         max_tokens=arguments.max_tokens,
         max_cost_usd=arguments.max_cost,
     )
-    return run_actions.resume_run(session, name, raised, _options(arguments))
+    options = PlayOptions(report=not arguments.no_report, out=arguments.out, json=arguments.json)
+    return run_actions.resume_run(session, name, raised, options)
 
 
 def _cancel(session: Session, name: str, arguments: argparse.Namespace) -> _Work:
     return run_actions.cancel_run(session.connection, name, as_json=arguments.json)
-
-
-def _options(arguments: argparse.Namespace) -> PlayOptions:
-    return PlayOptions(report=not arguments.no_report, out=arguments.out, json=arguments.json)
 
 
 _ACTIONS: dict[str, Callable[[Session, str, argparse.Namespace], _Work]] = {

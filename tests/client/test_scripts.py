@@ -126,9 +126,7 @@ def test_wrong_usage_is_told(
     assert not said.out
 
 
-async def test_a_league_is_played_shown_and_reported(
-    endpoint: ScriptedEndpoint, tmp_path: Path
-) -> None:
+async def test_a_league_is_played_to_its_report(endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     settings = settings_file(tmp_path, endpoint.base_url)
     league = league_file(tmp_path)
     common = ("--settings", settings)
@@ -143,32 +141,37 @@ async def test_a_league_is_played_shown_and_reported(
     assert "Marks received: 36 of 36 (100 %)." in played.out
     assert "succeeded" in played.err
     assert "\x1b" not in played.out + played.err
-    paths = [tmp_path / line for line in played.out.splitlines() if line.startswith("reports/")]
-    assert tmp_path / "reports" / "mine" / "report.html" in paths
-    assert all(path.stat().st_size for path in paths)
+    assert played.out.splitlines()[-1] == "reports/mine/report.html"
+    assert (tmp_path / "reports" / "mine" / "report.html").stat().st_size
+    assert (tmp_path / "reports" / "mine" / "report.xlsx").stat().st_size
 
-    listed = await run_script("runs", "list", *common, cwd=tmp_path)
-    assert [line.split()[:3] for line in listed.out.splitlines()][1] == [
-        "mine", "succeeded", "math",
-    ]  # fmt: skip
-    shown = await run_script("runs", "show", "mine", "--round", "1", *common, cwd=tmp_path)
+    async with server_process(settings, "--no-play") as server:
+        there = ("--server", server.address)
+        listed, shown, whole, report, over, none, again = await asyncio.gather(
+            run_script("runs", "list", *there, cwd=tmp_path),
+            run_script("runs", "show", "mine", "--round", "1", *there, cwd=tmp_path),
+            run_script("runs", "show", "runs/mine", "--json", *there, cwd=tmp_path),
+            run_script(
+                "report", "--run-id", "mine", "--out", "there", "--json", *there, cwd=tmp_path
+            ),
+            run_script("runs", "pause", "mine", *there, cwd=tmp_path),
+            run_script("runs", "show", "other", *there, cwd=tmp_path),
+            run_script("play", league, *there, cwd=tmp_path),
+        )
+    assert listed.out.splitlines()[1].split()[:3] == ["mine", "succeeded", "math"]
     assert "Judgment of" in shown.out
-    whole = await run_script("runs", "show", "runs/mine", "--json", *common, cwd=tmp_path)
     assert len(json.loads(whole.out)["rounds"]) == 4
-
-    report = await run_script(
-        "report", "--run-id", "mine", "--out", "there", "--json", *common, cwd=tmp_path
-    )
     assert report.status == 0, report.err
     assert "there/run.json" in json.loads(report.out)["report"]
-    assert len(endpoint.requests) == 32
-
-    over = await run_script("runs", "pause", "mine", *common, cwd=tmp_path)
+    assert json.loads((tmp_path / "there" / "run.json").read_text())
     assert over.status == 3
-    assert "Traceback" not in over.err
-    none = await run_script("runs", "show", "other", *common, cwd=tmp_path)
     assert none.status == 1
     assert "other" in none.err
+    assert again.status == 3
+    assert "--server HOST:PORT" in again.err
+    for done in (listed, shown, whole, report, over, none, again):
+        assert "Traceback" not in done.err
+    assert len(endpoint.requests) == 32
 
 
 async def test_ctrl_c_pauses_the_run_of_a_server_of_its_own(
@@ -220,7 +223,7 @@ async def test_a_run_goes_on_at_a_server_that_is_named(
         assert str(server.pid) in held.err
         assert "--server" in held.err
 
-        watched = await run_script("runs", "watch", "mine", "--no-report", *there, cwd=tmp_path)
+        watched = await run_script("runs", "watch", "mine", *there, cwd=tmp_path)
         assert watched.status == 0, watched.err
         assert "Marks received: 36 of 36" in watched.out
         assert len(slow_endpoint.requests) == 32

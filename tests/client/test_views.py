@@ -71,7 +71,7 @@ def test_the_picture_at_80_columns() -> None:
     assert lines[0].endswith("running  0:20  about 35 s left")
     assert lines[1].endswith("34 %")
     assert lines[2] == ("11 of 32 steps · 13 calls of 32 planned · 8.4k + 2.4k tokens · $0.00")
-    assert lines[3] == "Lost steps: question_void 4, unparsable 1, truncated 1"
+    assert lines[3] == "Lost steps: question_void 4, truncated 1, unparsable 1"
     assert lines[4].split() == ["Round", "Set", "by", "Question", "Answers", "Judgments"]
     assert lines[5].split() == ["1", "ada", "✓", "2", "of", "3", "✓✗", "1", "of", "4", "✓"]
     assert lines[6].split() == ["2", "bob", "✓", "0", "of", "3", "0", "of", "4"]
