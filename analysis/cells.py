@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
+from openpyxl.styles import Alignment, Border, Font, NamedStyle, PatternFill, Side
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
@@ -43,7 +43,15 @@ def clean(text: str) -> str:
     return units[: 2 * (LIMIT - len(CUT))].decode("utf-16-le", errors="ignore") + CUT
 
 
-def put(sheet: Worksheet, row: int, column: int, value: Value, number_format: str = "") -> None:
+def put(
+    sheet: Worksheet,
+    row: int,
+    column: int,
+    value: Value,
+    *,
+    number_format: str = "General",
+    band: bool = False,
+) -> None:
     """Writes one cell; text stays text whatever it begins with.
 
     Args:
@@ -52,26 +60,48 @@ def put(sheet: Worksheet, row: int, column: int, value: Value, number_format: st
         column: Column, from 1.
         value: The value; a time with a zone is written in UTC.
         number_format: Excel's format of a number.
+        band: Whether the row has the darker ground.
     """
     cell: Any = sheet.cell(row=row, column=column)
     if isinstance(value, datetime):
-        if value.tzinfo is not None:
-            value = value.astimezone(UTC).replace(tzinfo=None)
-        cell.value, cell.number_format = value, "yyyy-mm-dd hh:mm:ss"
+        cell.value = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+        cell.style = _style(sheet, "right", "yyyy-mm-dd hh:mm:ss", band=band)
     elif isinstance(value, str):
         text = clean(value)
         cell.value = text
         # Told after the value, or openpyxl takes "=" for a formula and "#N/A" for an error.
         cell.data_type = "s"
+        wrap = len(text) > _WIDEST or "\n" in text
+        cell.style = _style(sheet, "left", "General", band=band, wrap=wrap)
         # Excel would read such text as a formula once somebody edits the cell.
         cell.quotePrefix = text.startswith(_FORMULA)
-        wrap = len(text) > _WIDEST or "\n" in text
-        cell.alignment = Alignment(horizontal="left", vertical="top", indent=1, wrap_text=wrap)
     else:
         cell.value = value
-        cell.alignment = Alignment(horizontal="right", vertical="top", indent=1)
-        if number_format and value is not None:
-            cell.number_format = number_format
+        cell.style = _style(sheet, "right", number_format, band=band)
+
+
+def _style(
+    sheet: Worksheet, side: str, number_format: str, *, band: bool, wrap: bool = False
+) -> str:
+    """Returns the name of a style of the sheet's workbook, which it makes if need be.
+
+    Styling each cell by its parts takes most of the time of a large workbook.
+    """
+    flags = f"{' wrapped' if wrap else ''}{' band' if band else ''}"
+    name = f"league {side} {number_format}{flags}"
+    book: Any = sheet.parent
+    if name not in book.named_styles:
+        style = NamedStyle(
+            name=name,
+            font=_FONT,
+            border=_LINE,
+            alignment=Alignment(horizontal=side, vertical="top", indent=1, wrap_text=wrap),
+            number_format=number_format,
+        )
+        if band:
+            style.fill = _BAND
+        book.add_named_style(style)
+    return name
 
 
 def table(
@@ -96,12 +126,8 @@ def table(
     last = 1
     for last, row in enumerate(rows, 2):
         for column, value in enumerate(row, 1):
-            number_format = formats[column - 1] if column <= len(formats) else ""
-            put(sheet, last, column, value, number_format)
-            cell: Any = sheet.cell(row=last, column=column)
-            cell.font, cell.border = _FONT, _LINE
-            if last % 2:
-                cell.fill = _BAND
+            given = formats[column - 1] if column <= len(formats) else ""
+            put(sheet, last, column, value, number_format=given or "General", band=last % 2 == 1)
             widths[column - 1] = max(widths[column - 1], _width(value))
             if isinstance(value, int | float):
                 numeric.add(column)

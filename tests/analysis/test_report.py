@@ -224,8 +224,8 @@ def test_names_cannot_break_a_picture(attacked: Dataset) -> None:
         picture = svg(chart)
         assert b"<script" not in picture
         assert b"href" not in picture.replace(b"xmlns:xlink", b"")
-        assert png(picture, scale=0.5).startswith(b"\x89PNG")
-        assert pdf(picture).startswith(b"%PDF")
+    assert png(picture, scale=0.5).startswith(b"\x89PNG")
+    assert pdf(picture).startswith(b"%PDF")
 
 
 def test_calls_are_summed_by_participant_and_role() -> None:
