@@ -65,9 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     listed.add_argument("--limit", type=_positive, default=50, metavar="N", help="at most N runs")
     show = action("show", "show a run, or one of its rounds", "show math-1 --round 2")
     show.add_argument("--round", type=_positive, metavar="N", help="round N with all its texts")
-    watched = action(
-        "watch", "follow a run until it stops", "watch math-1 --server 127.0.0.1:50051"
-    )
+    action("watch", "follow a run until it stops", "watch math-1 --server 127.0.0.1:50051")
     action("pause", "start no further call of a run", "pause math-1 --server 127.0.0.1:50051")
     action("cancel", "stop a run for good; what it produced stays", "cancel math-1")
     resumed = action("resume", "go on with a paused run", "resume math-1 --max-calls 200")

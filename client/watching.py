@@ -47,14 +47,17 @@ async def watch(session: Session, run: run_pb2.Run) -> run_pb2.Run:
         InterruptedByUserError: Ctrl-C was pressed.
         CommandError: The server does not answer any more.
     """
-    connection = session.connection
-    progress = await begin(connection, run)
     try:
-        with _view() as view:
-            return await session.interrupts.guard(follow(connection, progress, view))
+        return await session.interrupts.guard(_show(session.connection, run))
     except InterruptedByUserError:
         await leave(session, run)
         raise
+
+
+async def _show(connection: Connection, run: run_pb2.Run) -> run_pb2.Run:
+    progress = await begin(connection, run)
+    with _view() as view:
+        return await follow(connection, progress, view)
 
 
 async def leave(session: Session, run: run_pb2.Run) -> None:
