@@ -1,0 +1,17 @@
+"""The scripted endpoint as a process: prints its base URL, ends when its input closes."""
+
+import asyncio
+import sys
+
+from tests.support.league_replies import play_along
+from tests.support.scripted_endpoint import ScriptedEndpoint
+
+
+async def main() -> None:
+    """Serves until standard input closes."""
+    async with ScriptedEndpoint(play_along, latency_s=float(sys.argv[1])) as endpoint:
+        print(endpoint.base_url, flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+
+asyncio.run(main())
