@@ -16,6 +16,7 @@ from client.embedded_server import EmbeddedServer
 from client.exit_status import ExitStatus
 from client.failures import TOKEN_VARIABLE, CallError, CommandError, explain
 from client.plain import one_line
+from client.screen import working
 
 _OPTIONS = (
     # Pages are near 2 MiB; one round of a large league may be more.
@@ -126,7 +127,8 @@ async def connect(target: Target, *, plays: bool = False) -> AsyncIterator[Conne
     metadata = _metadata()
     embedded = None
     if not target.server:
-        embedded = await EmbeddedServer.start(plays=plays, settings=target.settings)
+        with working("Starting a server for this command.", logged=False):
+            embedded = await EmbeddedServer.start(plays=plays, settings=target.settings)
     address = embedded.address if embedded else _checked(target.server)
     try:
         async with _channel(address, target.ca) as channel:

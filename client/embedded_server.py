@@ -18,6 +18,7 @@ _READY_TIMEOUT_S = 120.0
 # A server that plays nothing has nothing to wait for.
 _IDLE_STOP_S = 10.0
 _SHOWN_LINES = 8
+_NAME = "llm-crowdsourced server: "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,9 +140,10 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 def _tail(log: IO[bytes]) -> str:
     log.seek(0)
     lines = log.read().decode("utf-8", "replace").strip().splitlines()
-    # Its log is lines of JSON; what it says to people is not.
-    sentences = [line for line in lines if not line.startswith("{")]
-    return "\n".join(clean(line) for line in (sentences or lines)[-_SHOWN_LINES:])
+    # What it says to people begins with its name; its log is lines of JSON.
+    sentences = [line.removeprefix(_NAME) for line in lines if line.startswith(_NAME)]
+    sentences = sentences or [line for line in lines if not line.startswith("{")] or lines
+    return "\n".join(clean(line) for line in sentences[-_SHOWN_LINES:])
 
 
 def _start_failure(words: str) -> str:

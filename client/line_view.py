@@ -40,27 +40,27 @@ class LineView:
     def update(self, progress: RunProgress, event: event_pb2.RunEvent) -> None:
         """Writes a line if it is time for one, or if the run changed its state."""
         kind = event.WhichOneof("kind")
+        when = event.event_time.ToDatetime(tzinfo=UTC)
         now = self._clock()
         if kind == "run_state_changed":
             reason = f": {progress.reason}" if progress.reason else ""
-            self._write(progress, f"{progress.state}{reason}")
+            self._write(progress, when, f"{progress.state}{reason}")
         elif now < self._next:
             return
         elif kind == "preparation_progress":
-            self._write(progress, preparation_line(event.preparation_progress))
+            self._write(progress, when, preparation_line(event.preparation_progress))
         elif kind == "step_finished":
-            self._write(progress, step_line(event.step_finished))
+            self._write(progress, when, step_line(event.step_finished))
         self._next = now + _INTERVAL_S
 
     def say(self, sentence: str) -> None:
         """Writes a sentence."""
         self._console.print(words(sentence), soft_wrap=True)
 
-    def _write(self, progress: RunProgress, told: str) -> None:
-        now = datetime.now(UTC)
-        parts = [plain.duration(progress.elapsed(now)), plain.one_line(told, 200)]
+    def _write(self, progress: RunProgress, when: datetime, told: str) -> None:
+        parts = [plain.duration(progress.elapsed(when)), plain.one_line(told, 200)]
         parts += numbers(progress) if progress.progress.done_steps else []
-        left = progress.seconds_left(now)
+        left = progress.seconds_left(when)
         parts += [f"{plain.rough_duration(left)} left"] if left is not None else []
         lost = failures(progress)
         parts += [f"lost: {lost}"] if lost else []

@@ -21,14 +21,16 @@ from client.session import Session
 from client.watching import run_document, standings, watch
 
 _PAGE = 100
+_BEING_PLAYED = {run_pb2.Run.STATE_PENDING, run_pb2.Run.STATE_RUNNING}
 
 
-async def list_runs(connection: Connection, limit: int, *, as_json: bool) -> int:
+async def list_runs(session: Session, limit: int, *, as_json: bool) -> int:
     """Lists runs, newest first.
 
     Raises:
         CommandError: The server does not answer.
     """
+    connection = session.connection
     found: list[run_pb2.Run] = []
     request = run_service_pb2.ListRunsRequest(page_size=min(_PAGE, limit))
     while len(found) < limit:
@@ -44,7 +46,17 @@ async def list_runs(connection: Connection, limit: int, *, as_json: bool) -> int
         results().print(tables.runs(found))
     else:
         say("There is no run yet: python client/play.py client/leagues/math.toml")
+    if session.ends_with_server:
+        _say_that_nobody_plays(session, found)
     return ExitStatus.OK
+
+
+def _say_that_nobody_plays(session: Session, found: Iterable[run_pb2.Run]) -> None:
+    """Tells of runs whose server was stopped under them: a state alone would mislead."""
+    for run in found:
+        if run.state in _BEING_PLAYED:
+            name = run_id(run.name)
+            say(f"No server plays {name} now. Go on: {session.command('runs', 'resume', name)}")
 
 
 async def show_run(connection: Connection, name: str, *, as_json: bool) -> int:

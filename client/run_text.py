@@ -13,7 +13,7 @@ from client import enum_words, plain, tables
 from client.run_name import run_id
 from client.screen import word, words
 
-_INDENT = (0, 0, 0, 4)
+_INDENT = 4
 
 
 def run_text(
@@ -25,18 +25,23 @@ def run_text(
     yield _heading(run_id(run.name), run.league.title)
     yield _facts(run)
     yield Text("Participants", style="bold")
-    yield Padding(_participants(run.league), _INDENT)
+    yield _indented(_participants(run.league))
     if answer.marks:
         yield Text("Standings", style="bold")
-        yield Padding(tables.standings(answer), _INDENT)
-        yield Padding(Text(tables.coverage(answer)), _INDENT)
+        yield _indented(tables.standings(answer))
+        yield _indented(Text(tables.coverage(answer)))
     lost = dict(run.progress.failures)
     if lost:
         yield Text("Lost steps by cause", style="bold")
         for cause, number in sorted(lost.items(), key=lambda item: (-item[1], item[0])):
-            yield Padding(word(f"{cause}: {number}"), _INDENT)
+            yield _indented(word(f"{cause}: {number}"))
     yield Text("Rounds", style="bold")
-    yield Padding(_rounds(rounds), _INDENT)
+    yield _indented(_rounds(rounds))
+
+
+def _indented(part: RenderableType, by: int = _INDENT) -> Padding:
+    # Not expanded: a line in a file ends where its text ends.
+    return Padding(part, (0, 0, 0, by), expand=False)
 
 
 def _heading(name: str, title: str) -> Text:
@@ -64,7 +69,7 @@ def _facts(run: run_pb2.Run) -> RenderableType:
     for key, value in facts:
         if value:
             grid.add_row(Text(key, style="dim"), word(value))
-    return Padding(grid, _INDENT)
+    return _indented(grid)
 
 
 def _rules(league: league_pb2.League) -> str:
@@ -73,7 +78,7 @@ def _rules(league: league_pb2.League) -> str:
         f"answers {enum_words.identity(league.identity)} and {enum_words.order(league.order)}",
         f"seed {league.seed}",
     ]
-    if league.judges:
+    if 0 < len(league.judges) < len(league.participants):
         parts.append(f"judges: {', '.join(league.judges)}")
     budget = league.budget
     limits = [
@@ -147,8 +152,8 @@ def round_text(entry: records.Round) -> Iterator[RenderableType]:
         yield Text.assemble(("Judgment of ", "bold"), word(judgment.judge, "bold"))
         yield from _body(judgment.result, [])
         for mark in sorted(judgment.marks, key=lambda m: (m.rank or 0, -(m.score or 0))):
-            yield Padding(_mark(mark), _INDENT)
-            yield Padding(words(mark.reason, "dim"), (0, 0, 0, 8))
+            yield _indented(_mark(mark))
+            yield _indented(words(mark.reason, "dim"), 2 * _INDENT)
 
 
 def _question(entry: records.Round) -> Iterator[RenderableType]:
@@ -170,11 +175,11 @@ def _body(
     if result.outcome != "ok":
         why = ": ".join(filter(None, [result.cause, result.detail]))
         told = result.outcome or "not yet"
-        yield Padding(word(f"{told} ({why})" if why else told, "red"), _INDENT)
+        yield _indented(word(f"{told} ({why})" if why else told, "red"))
     for key, value in fields:
         if value:
             label = Text(f"{key}: ", style="dim") if key else Text("")
-            yield Padding(label.append_text(words(value)), _INDENT)
+            yield _indented(label.append_text(words(value)))
 
 
 def _mark(mark: records.Mark) -> Text:

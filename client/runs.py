@@ -85,7 +85,7 @@ async def _act(session: Session, arguments: argparse.Namespace) -> int:
 
 
 def _list(session: Session, _: str, arguments: argparse.Namespace) -> _Work:
-    return run_actions.list_runs(session.connection, arguments.limit, as_json=arguments.json)
+    return run_actions.list_runs(session, arguments.limit, as_json=arguments.json)
 
 
 def _show(session: Session, name: str, arguments: argparse.Namespace) -> _Work:

@@ -38,14 +38,16 @@ def words(text: str, style: str = "") -> Text:
 
 
 @contextmanager
-def working(sentence: str) -> Iterator[Callable[[str], object]]:
+def working(sentence: str, *, logged: bool = True) -> Iterator[Callable[[str], object]]:
     """Shows what is being done, and takes word of the next thing.
 
-    On a terminal that is one line that changes; in a log it is the first alone.
+    On a terminal that is one line that changes; in a log it is the first alone,
+    if it is worth a line there.
     """
     console = chatter()
     if not is_drawn_on(console):
-        say(sentence)
+        if logged:
+            say(sentence)
         yield str
         return
     with console.status(word(sentence)) as status:

@@ -254,7 +254,7 @@ async def test_runs_are_listed_and_shown(
     assert service.run is not None
     service.run.progress.failures["unparsable"] = 1
 
-    await run_actions.list_runs(session.connection, 10, as_json=False)
+    await run_actions.list_runs(session, 10, as_json=False)
     assert "math-1  running  math" in capsys.readouterr().out
 
     await run_actions.show_run(session.connection, "runs/math-1", as_json=False)
@@ -271,7 +271,7 @@ async def test_runs_are_listed_and_shown(
     assert "unparsable (unparsable: No JSON.)" in shown
 
     for work in (
-        run_actions.list_runs(session.connection, 10, as_json=True),
+        run_actions.list_runs(session, 10, as_json=True),
         run_actions.show_run(session.connection, "runs/math-1", as_json=True),
         run_actions.show_round(session.connection, "runs/math-1", 1, as_json=True),
     ):

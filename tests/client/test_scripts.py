@@ -204,6 +204,33 @@ async def test_ctrl_c_pauses_the_run_of_a_server_of_its_own(
     assert len(slow_endpoint.requests) == 32
 
 
+async def test_a_killed_command_leaves_no_server_and_a_run_that_can_go_on(
+    slow_endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    settings = settings_file(tmp_path, slow_endpoint.base_url)
+    league = league_file(tmp_path, "max_concurrent_calls = 2")
+    process = await start_script(
+        "play", league, "--run-id", "mine", "--settings", settings, cwd=tmp_path
+    )
+    await asyncio.wait_for(slow_endpoint.received.wait(), 60)
+    process.kill()
+    # The server holds both pipes until it has stopped by itself.
+    await ended(process)
+    before = len(slow_endpoint.requests)
+
+    watched = await run_script("runs", "watch", "mine", "--settings", settings, cwd=tmp_path)
+    assert watched.status == 1
+    assert f"runs.py resume mine --settings {settings}" in watched.err
+    assert len(slow_endpoint.requests) == before < 32
+
+    resumed = await run_script(
+        "runs", "resume", "mine", "--no-report", "--settings", settings, cwd=tmp_path
+    )
+    assert resumed.status == 0, resumed.err
+    assert "Marks received: 36 of 36" in resumed.out
+    assert len(slow_endpoint.requests) == 32
+
+
 async def test_a_run_goes_on_at_a_server_that_is_named(
     slow_endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
