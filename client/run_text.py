@@ -29,7 +29,7 @@ def run_text(
     if answer.marks:
         yield Text("Standings", style="bold")
         yield _indented(tables.standings(answer))
-        yield _indented(Text(tables.coverage(answer)))
+        yield _indented(Text(tables.reading(answer)))
     lost = dict(run.progress.failures)
     if lost:
         yield Text("Lost steps by cause", style="bold")

@@ -1,8 +1,10 @@
 """The two consoles: results go to standard output, chatter to standard error."""
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import IO, Any, cast
 
 from rich.console import Console
 from rich.text import Text
@@ -10,6 +12,7 @@ from rich.text import Text
 from client.plain import clean, one_line
 
 _UNBOUNDED = 400
+_TRAILING = re.compile(r"[ \t]+(?=\n|$)")
 
 
 def results() -> Console:
@@ -18,8 +21,29 @@ def results() -> Console:
     Piped, a table takes the width that it needs: other programs have no screen
     that would end at 80 columns.
     """
-    width = None if sys.stdout.isatty() else _UNBOUNDED
-    return Console(width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    plain = not sys.stdout.isatty()
+    return Console(
+        file=cast("IO[str]", _Trimmed(sys.stdout)) if plain else None,
+        width=_UNBOUNDED if plain else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=False,
+    )
+
+
+class _Trimmed:
+    """Leaves out the blanks with which a console fills its lines."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(_TRAILING.sub("", text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def chatter() -> Console:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from client import enum_words, plain
+from client.plain import clean
 from client.run_name import run_id
 from client.screen import word
 
@@ -19,43 +20,58 @@ def _table() -> Table:
 
 
 def standings(answer: result_service_pb2.GetStandingsResponse) -> Table:
-    """Returns the standings with the marks behind each."""
+    """Returns the standings with their uncertainty and the marks behind each."""
     table = _table()
-    # Programming has neither points nor shares.
-    with_points = any(s.HasField("points") for s in answer.standings)
+    # Programming has no shares.
+    with_share = any(s.HasField("answer_share") for s in answer.standings)
     table.add_column("Rank", justify="right")
+    table.add_column("95 %", justify="right")
     table.add_column("Participant", overflow="ellipsis", no_wrap=True)
     table.add_column("Answer\nscore", justify="right")
+    table.add_column("95 %", justify="right")
     table.add_column("Question\nscore", justify="right")
-    if with_points:
+    if with_share:
         table.add_column("Share", justify="right")
-        table.add_column("Points", justify="right")
     table.add_column("Marks", justify="right")
     for item in answer.standings:
         cells = [
             Text(str(item.rank) if item.HasField("rank") else _NONE),
+            _places(item),
             word(item.participant),
             _figure(item.answer_score if item.HasField("answer_score") else None),
+            _interval(item),
             _figure(item.question_score if item.HasField("question_score") else None),
         ]
-        if with_points:
+        if with_share:
             cells.append(_figure(item.answer_share if item.HasField("answer_share") else None))
-            cells.append(_figure(item.points if item.HasField("points") else None, digits=1))
         table.add_row(*cells, Text(f"{item.marks} of {item.planned_marks}"))
     return table
 
 
-def coverage(answer: result_service_pb2.GetStandingsResponse) -> str:
-    """Returns a sentence on how many of the marks there are."""
+def _places(item: result_service_pb2.Standing) -> Text:
+    if not item.HasField("best_rank"):
+        return Text(_NONE)
+    return Text(f"{item.best_rank}-{item.worst_rank}")
+
+
+def _interval(item: result_service_pb2.Standing) -> Text:
+    if not item.HasField("answer_score_low"):
+        return Text(_NONE)
+    return Text(f"{item.answer_score_low:.2f}-{item.answer_score_high:.2f}")
+
+
+def reading(answer: result_service_pb2.GetStandingsResponse) -> str:
+    """Returns how to read the standings: who can be told apart, how many marks there are."""
     planned = answer.planned_marks
     share = f" ({100 * answer.marks // planned} %)" if planned else ""
     missing = planned - answer.marks
     tail = "; what is missing counts as missing, not as 0" if missing else ""
-    return f"Marks received: {answer.marks} of {planned}{share}{tail}."
+    received = f"Marks received: {answer.marks} of {planned}{share}{tail}."
+    return f"{clean(answer.summary)}\n{received}" if answer.summary else received
 
 
-def _figure(value: float | None, digits: int = 2) -> Text:
-    return Text(_NONE if value is None else f"{value:.{digits}f}")
+def _figure(value: float | None) -> Text:
+    return Text(_NONE if value is None else f"{value:.2f}")
 
 
 def estimate(answer: run_service_pb2.EstimateRunResponse) -> Table:

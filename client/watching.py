@@ -137,7 +137,7 @@ def print_standings(answer: result_service_pb2.GetStandingsResponse) -> None:
     """Writes the standings to standard output."""
     console = results()
     console.print(tables.standings(answer))
-    console.print(tables.coverage(answer))
+    console.print(tables.reading(answer))
 
 
 def run_document(

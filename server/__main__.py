@@ -99,7 +99,9 @@ def _stopper(stop: asyncio.Event) -> Callable[[], None]:
 
 def _watch_stdin(closed: Callable[[], object]) -> None:
     def wait() -> None:
-        while sys.stdin.buffer.read(4096):
+        # Unbuffered: a thread that holds the lock of `sys.stdin` would make the
+        # interpreter's own end fail.
+        while os.read(0, 4096):
             pass
         closed()
 

@@ -11,11 +11,10 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from json_repair import repair_json
+from server.league.mending import mend
 
 # Reading is bounded, so that no reply can hold up the others.
 MAX_CHARACTERS = 1_000_000
-_MAX_REPAIRED_CHARACTERS = 100_000
 _MAX_STARTS = 200
 
 _INVALID_ESCAPE = re.compile(r'\\(?:u(?![0-9a-fA-F]{4})|(?!["\\/bfnrtu]))')
@@ -104,12 +103,12 @@ def _objects(text: str) -> list[JsonObject]:
 
 
 def _tracked(value: Any) -> Any:
-    """Returns what a JSON library made, with its objects as `JsonObject`."""
+    """Returns what a JSON library made, with its objects as `JsonObject` and plain texts."""
     if isinstance(value, dict):
         return JsonObject.from_pairs((str(key), _tracked(item)) for key, item in value.items())
     if isinstance(value, list):
         return [_tracked(item) for item in value]
-    return value
+    return str(value) if isinstance(value, str) else value
 
 
 def _mended(text: str) -> list[JsonObject]:
@@ -117,12 +116,7 @@ def _mended(text: str) -> list[JsonObject]:
     start = text.find("{")
     if start < 0:
         return []
-    piece = _FENCE.sub("", text[start : start + _MAX_REPAIRED_CHARACTERS])
-    try:
-        made = repair_json(piece, return_objects=True, skip_json_loads=True)
-    except (ValueError, RecursionError):
-        return []
-    made = _tracked(made)
+    made = _tracked(mend(_FENCE.sub("", text[start:])))
     candidates = made if isinstance(made, list) else [made]
     return [item for item in candidates if isinstance(item, JsonObject)]
 

@@ -25,6 +25,8 @@ _CONNECT_TIMEOUT_S = 30.0
 # and wants a key even where none is to be sent.
 _FOREIGN_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
 
+_FREE = ModelSettings(prompt_usd_per_million=0.0, completion_usd_per_million=0.0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInfo:
@@ -111,9 +113,14 @@ class Models:
         return tuple(await asyncio.gather(*map(self._info, names)))
 
     def price(self, provider: str, model: str) -> ModelSettings | None:
-        """Returns what the settings say of a model, `None` if nothing."""
+        """Returns what the settings say of a model, `None` if nothing.
+
+        What this machine serves costs nothing, unless the settings say otherwise.
+        """
         settings = self._providers.get(provider)
-        return settings.models.get(model) if settings is not None else None
+        if settings is None:
+            return None
+        return settings.models.get(model, _FREE if settings.kind == "local" else None)
 
     def bounded_schemas(self, provider: str) -> bool:
         """Says whether the provider takes bounds in a schema."""

@@ -10,7 +10,7 @@ from llm_crowdsourced.v1 import call_pb2, result_service_pb2_grpc, round_pb2
 from llm_crowdsourced.v1 import result_service_pb2 as pb
 
 from analysis.dataset import Dataset, Round
-from analysis.scores import standings
+from analysis.scores import standings, tie_sentence
 from server.errors import NotFoundError
 from server.rpc import convert
 from server.rpc.requests import check, page_position, page_token, run_id_of
@@ -104,6 +104,7 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
             standings=[standing_to(standing, run.league.subject) for standing in table],
             marks=sum(standing.marks for standing in table),
             planned_marks=run.progress.total_marks,
+            summary=tie_sentence(table),
         )
 
     async def ExportRun(

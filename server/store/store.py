@@ -114,8 +114,9 @@ class Store:
             if run.state is state:
                 return run
             if run.state not in only_from or run.state.terminal:
-                needed = " or ".join(sorted(only_from - _TERMINAL))
-                raise WrongStateError(run.name, run.state, f"it must be {needed}")
+                needed = f"it must be {' or '.join(sorted(only_from - _TERMINAL))}"
+                why = "it has ended and stays so" if run.state.terminal else needed
+                raise WrongStateError(run.name, run.state, why)
             league = run.league if budget is None else replace(run.league, budget=budget)
             now = utc_now()
             tx.execute(
