@@ -62,7 +62,7 @@ async def test_a_league_is_played(
     assert "Marks received: 30 of 36 (83 %); what is missing counts as missing" in said.out
     rows = [line.split() for line in said.out.splitlines()]
     assert ["1", "-", "ada", "1.67", "-", "1.00", "0.50", "9", "of", "9"] in rows
-    assert ["-", "di", "-", "-", "-", "-", "0", "of", "9"] in rows
+    assert ["-", "-", "di", "-", "-", "-", "-", "0", "of", "9"] in rows
     (created,) = service.asked(run_service_pb2.CreateRunRequest)
     assert created.request_id
 
