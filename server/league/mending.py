@@ -10,7 +10,7 @@ from typing import Any, SupportsIndex
 
 from json_repair import repair_json
 
-MAX_CHARACTERS = 100_000
+MAX_CHARACTERS = 60_000
 # Looks at a character. Replies worth mending take up to five a character.
 _MAX_LOOKS = 400_000
 # A slice is copied at once, which is far quicker than looking.

@@ -16,18 +16,22 @@ from server.league.mending import mend
 # Reading is bounded, so that no reply can hold up the others.
 MAX_CHARACTERS = 1_000_000
 _MAX_STARTS = 200
+_MAX_SCANNED = 4 * MAX_CHARACTERS
 
 _INVALID_ESCAPE = re.compile(r'\\(?:u(?![0-9a-fA-F]{4})|(?!["\\/bfnrtu]))')
-_FENCE = re.compile(r"^```[a-zA-Z]*\s*|\s*```$")
 
 # JSON turns the start of a LaTeX command into a control character: \frac into
 # a form feed and "rac". What can be told apart from real white space is put
-# back; backspace and form feed never stand in a text on purpose.
+# back; backspace, form feed and a lone carriage return never stand in a text on
+# purpose.
 _LOST_COMMANDS = (
     (re.compile(r"\x08(?=[a-zA-Z])"), r"\\b"),
     (re.compile(r"\x0c(?=[a-zA-Z])"), r"\\f"),
-    (re.compile(r"\t(?=(?:imes|heta|ext|frac|riangle|au|an|anh|ilde|op)(?![a-z]))"), r"\\t"),
-    (re.compile(r"\r(?=(?:ho|ight|angle|floor|ceil|m)(?![a-z]))"), r"\\r"),
+    (re.compile(r"\r(?=[a-zA-Z])"), r"\\r"),
+    (
+        re.compile(r"\t(?=(?:imes|heta|ext(?:bf|it|rm)?|frac|riangle|au|anh?|ilde|op?)(?![a-z]))"),
+        r"\\t",
+    ),
     (re.compile(r"\n(?=(?:eq|abla|otin|mid)(?![a-z]))"), r"\\n"),
 )
 
@@ -88,13 +92,15 @@ def _objects(text: str) -> list[JsonObject]:
     """Returns the JSON objects that stand in a text, outermost ones only."""
     found: list[JsonObject] = []
     start = text.find("{")
+    scanned = 0
     for _ in range(_MAX_STARTS):
-        if start < 0:
+        if start < 0 or scanned > _MAX_SCANNED:
             break
         try:
             value, end = _DECODER.raw_decode(text, start)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError) as error:
             end = start + 1
+            scanned += getattr(error, "pos", start) - start
         else:
             if isinstance(value, JsonObject):
                 found.append(value)
@@ -116,7 +122,7 @@ def _mended(text: str) -> list[JsonObject]:
     start = text.find("{")
     if start < 0:
         return []
-    made = _tracked(mend(_FENCE.sub("", text[start:])))
+    made = _tracked(mend(text[start:].rstrip().removesuffix("```")))
     candidates = made if isinstance(made, list) else [made]
     return [item for item in candidates if isinstance(item, JsonObject)]
 
