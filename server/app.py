@@ -105,7 +105,13 @@ async def serving(settings: Settings, *, playing: bool) -> AsyncIterator[Serving
         store = stack.enter_context(Store(database))
         models = Models(settings, LocalLeague(settings.local))
         stack.push_async_callback(models.close)
-        runs = Runs(store, models, max_playing=settings.server.max_playing_runs, playing=playing)
+        runs = Runs(
+            store,
+            models,
+            max_playing=settings.server.max_playing_runs,
+            max_waiting=settings.server.max_waiting_runs,
+            playing=playing,
+        )
         closing = asyncio.Event()
         interceptors: list[grpc.aio.ServerInterceptor] = [ErrorInterceptor()]
         if known_tokens:

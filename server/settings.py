@@ -31,6 +31,7 @@ class ServerSettings(_Record):
     database: Path = Path("data/league.duckdb")
     grace_s: float = Field(default=30.0, ge=0, le=3600)
     max_playing_runs: int = Field(default=4, ge=1, le=1000)
+    max_waiting_runs: int = Field(default=200, ge=1, le=100_000)
 
 
 class ModelSettings(_Record):

@@ -15,6 +15,7 @@ from server.errors import (
     ModelUnavailableError,
     NotPlayingError,
     StoreError,
+    TooManyRunsError,
     WrongStateError,
 )
 from server.league.league import Budget
@@ -37,18 +38,29 @@ class Runs:
         store: Where they are kept.
         models: Who is asked.
         max_playing: Runs played at once; further ones wait in PENDING.
+        max_waiting: Runs that may be playing or waiting before more are refused.
         playing: Whether runs are played at all.
     """
 
     def __init__(
-        self, store: RunStore, models: ModelSource, *, max_playing: int, playing: bool
+        self,
+        store: RunStore,
+        models: ModelSource,
+        *,
+        max_playing: int,
+        max_waiting: int,
+        playing: bool,
     ) -> None:
         self._store = store
         self._models = models
         self._playing = playing
+        self._max_waiting = max_waiting
         self._places = asyncio.Semaphore(max_playing)
         self._players: dict[str, Player] = {}
+        # The newest task of each run, and all that have not ended: a run that was
+        # paused and resumed has an older one until its last calls have arrived.
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._all: set[asyncio.Task[None]] = set()
         self._closing = False
 
     async def take_up(self) -> int:
@@ -65,6 +77,7 @@ class Runs:
 
         Raises:
             NotPlayingError: This server plays nothing.
+            TooManyRunsError: Too many runs wait already.
             ModelUnavailableError: A participant cannot play.
             LeagueError: The store refuses; see `Store.create_run`.
         """
@@ -73,6 +86,12 @@ class Runs:
             # Created before: what was true then need not be checked again.
             return run, True
         admit(new.league, self._models)
+        if len(self._tasks) >= self._max_waiting:
+            raise TooManyRunsError(
+                f"{len(self._tasks)} runs are playing or waiting, which is this server's limit; "
+                "try again when some have ended",
+                limit=str(self._max_waiting),
+            )
         if problems := await self._models.check(new.league.participants):
             raise ModelUnavailableError(problems)
         run, existed = await self._store.create_run(new)
@@ -150,7 +169,7 @@ class Runs:
         self._closing = True
         for player in self._players.values():
             player.stop("the server stops")
-        tasks = [task for task in self._tasks.values() if not task.done()]
+        tasks = list(self._all)
         if tasks:
             await asyncio.wait(tasks, timeout=grace_s)
         for task in tasks:
@@ -165,9 +184,11 @@ class Runs:
         before = self._tasks.get(run_id)
         task = asyncio.create_task(self._play_after(before, run_id), name=f"run {run_id}")
         self._tasks[run_id] = task
+        self._all.add(task)
         task.add_done_callback(lambda done: self._forget(run_id, done))
 
     def _forget(self, run_id: str, done: asyncio.Task[None]) -> None:
+        self._all.discard(done)
         if self._tasks.get(run_id) is done:
             del self._tasks[run_id]
 
@@ -182,6 +203,9 @@ class Runs:
             if self._closing:
                 raise
             await self._cancelled(run_id)
+        except ModelUnavailableError as error:
+            # Nothing is lost, and what is missing may come back: resumed by hand.
+            await self._paused(run_id, error.message)
         except Exception as error:  # noqa: BLE001
             # Whatever it was is ours, and the run says so instead of standing still.
             _log.exception("run failed", extra={"run": run_id})
