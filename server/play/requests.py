@@ -1,6 +1,7 @@
 """What each step asks: the prompt with its values, and the shape of the reply."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 from server.league.display import Shown
@@ -11,6 +12,7 @@ from server.league.schedule import Role, StepKey
 from server.league.shapes import Schema, answer_shape, judgment_shape, question_shape
 from server.models.chat import ChatRequest, Message
 
+_LINE_BREAKS = re.compile("[\x85\u2028\u2029]")
 _ROLE_ORDER = {Role.QUESTION: 0, Role.ANSWER: 1, Role.JUDGMENT: 2}
 
 
@@ -88,7 +90,8 @@ def _system(participant: Participant) -> tuple[Message, ...]:
 def _as_data(value: object) -> str:
     """Returns a model's text as JSON, in which it can neither end the data nor pose as prose.
 
-    A string of JSON has no line breaks, so no line of it can equal the line
-    that ends the data.
+    A string of JSON has no line breaks, once those of Unicode are escaped too, so
+    no line of it can equal the line that ends the data.
     """
-    return json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
+    return _LINE_BREAKS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
