@@ -85,4 +85,6 @@ def is_drawn_on(console: Console) -> bool:
 
 def say(sentence: str, style: str = "") -> None:
     """Writes a sentence to standard error."""
-    chatter().print(words(sentence, style), soft_wrap=True)
+    console = chatter()
+    # A terminal's own wrapping cuts words; a log's lines are left as they are.
+    console.print(words(sentence, style), soft_wrap=not console.is_terminal)
