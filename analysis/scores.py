@@ -273,6 +273,11 @@ def _standard_error(column: Sequence[float | None]) -> float | None:
     return statistics.stdev(there) / math.sqrt(len(there))
 
 
+# A percentile interval from so few rounds covers clearly less than its level says:
+# for the mean of n values it is about sqrt((n-1)/n) times t/z too narrow, a tenth at 8.
+ENOUGH_ROUNDS = 8
+
+
 def tie_sentence(table: Sequence[Standing]) -> str:
     """Says who leads, and who cannot be told apart from the leader.
 
@@ -291,12 +296,20 @@ def tie_sentence(table: Sequence[Standing]) -> str:
     level = f"{leader.level:.0%}".replace("%", " %")
     close = [standing.model for standing in ranked if _inseparable(leader, standing)]
     if not close:
-        return f"{leader.model} leads, and nobody else is within its {level} interval."
-    verb = "is" if len(close) == 1 else "are"
-    return (
-        f"{leader.model} leads, but {_listed(close)} {verb} within its {level} interval or "
-        "the other way round: on these questions they cannot be told apart."
-    )
+        said = f"{leader.model} leads, and nobody else is within its {level} interval."
+    else:
+        verb = "is" if len(close) == 1 else "are"
+        said = (
+            f"{leader.model} leads, but {_listed(close)} {verb} within its {level} interval or "
+            "the other way round: on these questions they cannot be told apart."
+        )
+    fewest = min(standing.rounds for standing in ranked)
+    if fewest < ENOUGH_ROUNDS:
+        said += (
+            f" With {fewest} rounds behind a score the intervals are too narrow: play more "
+            "before you rely on them."
+        )
+    return said
 
 
 def _inseparable(leader: Standing, other: Standing) -> bool:
