@@ -88,6 +88,8 @@ async def _events(
     request = run_service_pb2.WatchRunRequest(name=name)
     lost_at: float | None = None
     pause = _FIRST_PAUSE_S
+    # Why the run stands still, told when it changes.
+    notice = ""
     while True:
         try:
             async for response in connection.stream(connection.runs.WatchRun, request):
@@ -95,6 +97,9 @@ async def _events(
                     view.say("The server is back.")
                 lost_at, pause = None, _FIRST_PAUSE_S
                 request.resume_token = response.resume_token
+                if response.notice != notice:
+                    notice = response.notice
+                    view.say(notice or "It goes on.")
                 if response.HasField("event"):
                     yield response.event
         except CallError as error:

@@ -91,6 +91,8 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         """Returns a run."""
         check(request)
         run = await self._store.run(run_id_of(request.name))
+        if self._store.problem and not run.state.terminal:
+            run = replace(run, state_reason=self._store.problem)
         return pb.GetRunResponse(run=convert.run_to(run))
 
     async def ListRuns(self, request: pb.ListRunsRequest, context: Context) -> pb.ListRunsResponse:
@@ -184,7 +186,9 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
                 if over:
                     return
                 if not await self._changed(changed):
-                    yield pb.WatchRunResponse(resume_token=page_token(purpose, position))
+                    yield pb.WatchRunResponse(
+                        resume_token=page_token(purpose, position), notice=self._store.problem
+                    )
 
     async def _changed(self, changed: asyncio.Event) -> bool:
         """Waits for a change or the end of the server; `False` when it is time for a heartbeat."""

@@ -10,6 +10,7 @@ that threads share returns rows of other threads.
 
 import asyncio
 import json
+import logging
 import queue
 import re
 import threading
@@ -24,12 +25,14 @@ from server.errors import DatabaseUnusableError, LeagueError, StoreError
 from server.store.migrate import migrate
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 Row = dict[str, Any]
 Work = Callable[["Transaction"], T]
 
 _READERS = 4
 _MAX_BATCH = 512
 _ROWS_A_STATEMENT = 64
+_RETRY_S = 1.0
 _HOLDER = re.compile(r"PID (\d+)")
 
 
@@ -98,6 +101,10 @@ class Database:
         on_commit: Called on the writer's thread after a commit, with the names
             that its transactions touched.
 
+    Attributes:
+        path: The file.
+        problem: Why writes wait, in one sentence; empty while they do not.
+
     Raises:
         DatabaseUnusableError: The file is held by another process, newer than
             this program, damaged, or cannot be written.
@@ -115,9 +122,11 @@ class Database:
         self._cache: dict[Any, Any] = {}
         self._queue: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-read")
+        self._closed = False
+        self._closing = threading.Event()
+        self.problem = ""
         self._writer = threading.Thread(target=self._write_all, name="store-write", daemon=True)
         self._writer.start()
-        self._closed = False
 
     async def write(self, work: Work[T]) -> T:
         """Runs a write and returns its value once it is on disk.
@@ -130,8 +139,11 @@ class Database:
             raise StoreError("the store is closed")
         future: Future[T] = Future()
         self._queue.put((work, future))
+        written = asyncio.wrap_future(future)
+        # Looked at here, since a caller that goes away will not.
+        written.add_done_callback(lambda done: done.cancelled() or done.exception())
         # Shielded: a caller that goes away does not undo what it has asked for.
-        return await asyncio.shield(asyncio.wrap_future(future))
+        return await asyncio.shield(written)
 
     async def read(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         """Runs a read on a cursor of its own, on another thread."""
@@ -150,6 +162,7 @@ class Database:
         if self._closed:
             return
         self._closed = True
+        self._closing.set()
         self._queue.put(None)
         self._writer.join()
         self._readers.shutdown()
@@ -177,7 +190,7 @@ class Database:
         if not batch:
             return
         try:
-            self._commit(cursor, batch)
+            self._commit_in_time(cursor, batch)
         except Exception as error:  # noqa: BLE001 - whatever it was, it is the callers' to know
             if len(batch) == 1:
                 batch[0][1].set_exception(_as_league_error(error))
@@ -185,6 +198,27 @@ class Database:
             # One bad write spoils a shared transaction: each gets its own.
             for item in batch:
                 self._write_batch(cursor, [item])
+
+    def _commit_in_time(
+        self, cursor: duckdb.DuckDBPyConnection, batch: list[tuple[Work[Any], Future[Any]]]
+    ) -> None:
+        """Commits, waiting for room on a full disk: what was paid for is not given up.
+
+        Whoever waits for a write starts no further call meanwhile, so what is
+        held in memory is bounded by the calls under way.
+        """
+        while True:
+            try:
+                self._commit(cursor, batch)
+            except (duckdb.Error, OSError) as error:
+                if not _is_full(error) or self._closing.wait(_RETRY_S):
+                    raise
+                if not self.problem:
+                    _log.error("database cannot be written", extra={"why": _first_line(error)})
+                self.problem = f"the disk of {self.path.name} is full: make room, and it goes on"
+            else:
+                self.problem = ""
+                return
 
     def _commit(
         self, cursor: duckdb.DuckDBPyConnection, batch: list[tuple[Work[Any], Future[Any]]]
@@ -266,6 +300,10 @@ def _as_league_error(error: Exception) -> Exception:
     if isinstance(error, duckdb.Error | OSError):
         return StoreError(f"the database cannot be written: {_first_line(error)}")
     return error
+
+
+def _is_full(error: BaseException) -> bool:
+    return any(words in str(error) for words in ("No space left", "Disk quota exceeded"))
 
 
 def _first_line(error: BaseException) -> str:

@@ -67,6 +67,11 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def problem(self) -> str:
+        """Why writes wait, in one sentence; empty while they do not."""
+        return self.database.problem
+
     # Writes.
 
     async def create_run(self, new: NewRun) -> tuple[RunRecord, bool]:

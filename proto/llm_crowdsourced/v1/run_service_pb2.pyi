@@ -574,8 +574,13 @@ class WatchRunResponse(_message.Message):
 
     EVENT_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    NOTICE_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
     """Opaque. Valid as long as the run exists."""
+    notice: _builtins.str
+    """In a heartbeat: why the run stands still, where that could not be kept as
+    an event, such as a full disk. One sentence.
+    """
     @_builtins.property
     def event(self) -> _event_pb2.RunEvent:
         """Unset in a heartbeat, which says only that the stream is alive."""
@@ -585,10 +590,11 @@ class WatchRunResponse(_message.Message):
         *,
         event: _event_pb2.RunEvent | None = ...,
         resume_token: _builtins.str = ...,
+        notice: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "resume_token", b"resume_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "notice", b"notice", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
