@@ -10,9 +10,7 @@ _ON_REQUEST = "make league-test"
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """In CI, what a machine lacks is a failure: a skip there would hide it."""
     report = yield
     skipped = report.skipped and not hasattr(report, "wasxfail")

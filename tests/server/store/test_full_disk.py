@@ -36,12 +36,8 @@ async def test_a_run_waits_for_room_and_goes_on(small_disk: Path) -> None:
             await server.runs.CreateRun(request)
             asked = run_service_pb2.GetRunRequest(name="runs/waits")
             async with asyncio.timeout(60):
-                while (
-                    "full"
-                    not in (  # noqa: ASYNC110 - a full disk announces nothing
-                        await server.runs.GetRun(asked)
-                    ).run.state_reason
-                ):
+                # A full disk announces nothing: it has to be looked for.
+                while "full" not in (await server.runs.GetRun(asked)).run.state_reason:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
             sent = len(endpoint.requests)
             assert sent < 2 * 6**2 * 8
