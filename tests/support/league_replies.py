@@ -95,7 +95,7 @@ def _object(
     root: dict[str, Any], schema: dict[str, Any], digest: bytes, path: str, depth: int
 ) -> dict[str, Any]:
     properties: dict[str, dict[str, Any]] = schema.get("properties", {})
-    if len(properties) > 1 and all(_kind(part) == "integer" for part in properties.values()):
+    if properties and all(_kind(part) == "integer" for part in properties.values()):
         return _ranks(list(properties), digest, path)
     if depth >= _MAX_DEPTH:
         properties = {name: properties[name] for name in schema.get("required", ())}
