@@ -240,7 +240,8 @@ class Player:
         except asyncio.CancelledError:
             # The call under way is recorded before the cancellation goes on.
             asking.task.cancel()
-            await asyncio.wait([asking.task])
+            # What became of it is of no more interest, the cancellation is.
+            await asyncio.gather(asking.task, return_exceptions=True)
             raise
         except BudgetReachedError as reached:
             self.budget_reason = self.budget_reason or str(reached)
