@@ -7,10 +7,17 @@ from server.play.ports import ModelSource
 
 def refusals(league: League, models: ModelSource) -> list[str]:
     """Returns why a league cannot be played whatever the endpoints say; empty if it can."""
-    found = [*_budget_problems(league, models).values()]
-    if league.subject is Subject.PROGRAMMING:
-        found.append(_NO_SANDBOX)
-    return found
+    return [*_budget_problems(league, models).values()]
+
+
+def admit_subject(subject: Subject) -> None:
+    """Refuses what cannot be played here at all.
+
+    Raises:
+        SandboxUnavailableError: It is programming, and there is no sandbox.
+    """
+    if subject is Subject.PROGRAMMING:
+        raise SandboxUnavailableError(_NO_SANDBOX)
 
 
 def admit(league: League, models: ModelSource) -> None:
@@ -20,8 +27,7 @@ def admit(league: League, models: ModelSource) -> None:
         SandboxUnavailableError: It is about programming, and there is no sandbox.
         InvalidRequestError: Its budget could not be kept.
     """
-    if league.subject is Subject.PROGRAMMING:
-        raise SandboxUnavailableError(_NO_SANDBOX)
+    admit_subject(league.subject)
     if problems := _budget_problems(league, models):
         raise InvalidRequestError(problems)
 

@@ -15,7 +15,7 @@ from server.errors import WrongStateError
 from server.league.league import Budget, League
 from server.league.prompts import PromptSet, load_prompts
 from server.models.registry import Models
-from server.play.admission import refusals
+from server.play.admission import admit_subject, refusals
 from server.play.estimate import estimate
 from server.play.runs import Runs
 from server.rpc import convert
@@ -69,6 +69,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         """Creates a run."""
         check(request)
         league = convert.league_from(request.league)
+        admit_subject(league.subject)
         new = self._new_run(league, load_prompts(league.subject), request.run_id)
         new = replace(new, request_id=request.request_id, content_sha256=_content(request))
         run, existed = await self._runs.create(new)
@@ -80,6 +81,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         """Estimates a league."""
         check(request)
         league = convert.league_from(request.league)
+        admit_subject(league.subject)
         prices = {p.id: self._models.price(p.provider, p.model) for p in league.participants}
         made = estimate(league, load_prompts(league.subject), prices)
         problems = await self._models.check(league.participants)

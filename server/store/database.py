@@ -34,6 +34,7 @@ _MAX_BATCH = 512
 _ROWS_A_STATEMENT = 64
 _RETRY_S = 1.0
 _HOLDER = re.compile(r"PID (\d+)")
+_PATH = re.compile(r"\"[^\"]*/[^\"]*\"|'[^']*/[^']*'|(?<!\w)/[^\s\"':]+")
 
 
 class Transaction:
@@ -155,7 +156,7 @@ class Database:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._readers, run)
         except duckdb.Error as error:
-            raise StoreError(f"the database cannot be read: {_first_line(error)}") from error
+            raise StoreError(f"the database cannot be read: {_without_paths(error)}") from error
 
     def close(self) -> None:
         """Writes what waits, and lets go of the file."""
@@ -298,7 +299,10 @@ def _as_league_error(error: Exception) -> Exception:
     if isinstance(error, LeagueError):
         return error
     if isinstance(error, duckdb.Error | OSError):
-        return StoreError(f"the database cannot be written: {_first_line(error)}")
+        made = StoreError(f"the database cannot be written: {_without_paths(error)}")
+        # The log has what the client is not told.
+        made.__cause__ = error
+        return made
     return error
 
 
@@ -308,3 +312,8 @@ def _is_full(error: BaseException) -> bool:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _without_paths(error: BaseException) -> str:
+    """Returns what an error says, fit to leave the server."""
+    return _PATH.sub("(path)", _first_line(error))
