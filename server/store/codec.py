@@ -35,7 +35,7 @@ _CALL_FIELDS = (
     "cached_tokens, completion_tokens, reasoning_tokens, cost_usd, latency_s, first_token_s, "
     "started_at, served_model, response_format, request_sha256"
 )
-CALL_COLUMNS_BASIC = f"round, role, participant, {_CALL_FIELDS}, '{{}}', '', sequence"
+CALL_COLUMNS_BASIC = f"round, role, participant, {_CALL_FIELDS}, '', '', sequence"
 CALL_COLUMNS = f"round, role, participant, {_CALL_FIELDS}, prompt, raw_reply, sequence"
 
 

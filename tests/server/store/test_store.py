@@ -149,7 +149,7 @@ async def test_texts_are_kept(store: Store, text: str, kept: str) -> None:
     assert (kept_step.content, kept_step.detail) == ({"text": kept}, kept[:50])
     assert (await store.marks("math-1"))[0].reason == kept
     (basic,) = await store.calls("math-1", 0, 10, full=False)
-    assert (basic.prompt, basic.raw_reply) == ("{}", "")
+    assert (basic.prompt, basic.raw_reply) == ("", "")
 
 
 async def test_calls_of_open_steps_are_those_without_a_result(store: Store) -> None:
