@@ -1,0 +1,141 @@
+"""Listings: every entry once and in order, whatever the page; tokens good for one listing."""
+
+import base64
+import json
+from collections.abc import AsyncIterator, Awaitable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from llm_crowdsourced.v1 import call_pb2, result_service_pb2, round_pb2, run_service_pb2
+
+from tests.support.league_server import LeagueServer, league_server, math_league, settings_for
+from tests.support.rounds import create
+from tests.support.scripted_endpoint import ScriptedReply
+from tests.support.scripted_league import LeagueScript
+from tests.support.wire import refused
+
+NAME = "runs/run-1"
+
+
+@pytest.fixture(scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LeagueServer]:
+    """Two small runs, and one whose answers are long."""
+    long = ScriptedReply(text=json.dumps({"solution": "x" * 50_000, "answer": "4"}))
+    script = LeagueScript(
+        lambda asked: (
+            long
+            if asked.role == "answer"
+            and asked.request.headers["x-llm-crowdsourced-run"] == "long-1"
+            else None
+        )
+    )
+    database = Path(tmp_path_factory.mktemp("pages"), "league.duckdb")
+    async with (
+        script.endpoint() as endpoint,
+        league_server(settings_for(endpoint, database)) as made,
+    ):
+        for name in ("run-1", "run-2"):
+            await made.play(create(math_league(3), name))
+        await made.play(create(math_league(8), "long-1"))
+        yield made
+
+
+async def _runs(server: LeagueServer, size: int, token: str) -> tuple[list[str], str]:
+    page = await server.runs.ListRuns(
+        run_service_pb2.ListRunsRequest(page_size=size, page_token=token)
+    )
+    return [run.name for run in page.runs], page.next_page_token
+
+
+async def _rounds(server: LeagueServer, size: int, token: str) -> tuple[list[str], str]:
+    request = result_service_pb2.ListRoundsRequest(parent=NAME, page_size=size, page_token=token)
+    page = await server.results.ListRounds(request)
+    return [found.name for found in page.rounds], page.next_page_token
+
+
+async def _calls(server: LeagueServer, size: int, token: str) -> tuple[list[str], str]:
+    request = result_service_pb2.ListCallsRequest(parent=NAME, page_size=size, page_token=token)
+    page = await server.results.ListCalls(request)
+    return [f"{c.round}/{c.role}/{c.participant}" for c in page.calls], page.next_page_token
+
+
+@pytest.mark.parametrize("listing", [_runs, _rounds, _calls])
+async def test_pages_hold_every_entry_once_and_in_order(server: LeagueServer, listing: Any) -> None:
+    everything, token = await listing(server, 0, "")
+    assert token == ""
+    assert len(set(everything)) == len(everything) >= 3
+    for size in (1, 2, len(everything), len(everything) + 1):
+        found: list[str] = []
+        pages = 0
+        while True:
+            page, token = await listing(server, size, token)
+            assert len(page) <= size
+            found += page
+            pages += 1
+            if not token:
+                break
+        assert found == everything
+        # No empty page at the end.
+        assert pages == -(-len(everything) // size)
+
+
+async def test_the_newest_run_comes_first(server: LeagueServer) -> None:
+    names, _ = await _runs(server, 0, "")
+    assert names == ["runs/long-1", "runs/run-2", "runs/run-1"]
+
+
+async def test_a_token_of_another_listing_is_refused(server: LeagueServer) -> None:
+    _, token = await _rounds(server, 1, "")
+    list_rounds, list_calls = server.results.ListRounds, server.results.ListCalls
+    rounds, calls = result_service_pb2.ListRoundsRequest, result_service_pb2.ListCallsRequest
+    forged = base64.urlsafe_b64encode(json.dumps(["0" * 12, 1]).encode()).decode()
+    refused_calls: tuple[Awaitable[Any], ...] = (
+        list_rounds(rounds(parent="runs/run-2", page_token=token)),
+        list_rounds(rounds(parent=NAME, page_token=token, view=round_pb2.ROUND_VIEW_FULL)),
+        list_calls(calls(parent=NAME, page_token=token)),
+        server.runs.ListRuns(run_service_pb2.ListRunsRequest(page_token=token)),
+        server.runs.WatchRun(run_service_pb2.WatchRunRequest(name=NAME, resume_token=token)).read(),
+        *(
+            list_rounds(rounds(parent=NAME, page_token=text))
+            for text in ("x", "%%%", "é", "bnVsbA", "W10", "MQ==", forged, token + "x", " ")
+        ),
+    )
+    for call in refused_calls:
+        found = await refused(call)
+        assert found.code is grpc.StatusCode.INVALID_ARGUMENT
+        assert found.reason == "INVALID_TOKEN"
+
+
+async def test_a_page_is_bounded_in_bytes(server: LeagueServer) -> None:
+    """Eight rounds of seven answers of 50 kB do not fit into one response."""
+    found: list[str] = []
+    pages, token = 0, ""
+    while True:
+        page = await server.results.ListRounds(
+            result_service_pb2.ListRoundsRequest(
+                parent="runs/long-1", page_token=token, view=round_pb2.ROUND_VIEW_FULL
+            )
+        )
+        assert page.ByteSize() < 4 << 20
+        found += [r.name for r in page.rounds]
+        pages, token = pages + 1, page.next_page_token
+        if not token:
+            break
+    assert pages > 1
+    assert found == [f"runs/long-1/rounds/{index}" for index in range(1, 9)]
+
+
+async def test_views_leave_long_texts_out_or_not(server: LeagueServer) -> None:
+    for view, there in ((round_pb2.ROUND_VIEW_BASIC, False), (round_pb2.ROUND_VIEW_FULL, True)):
+        request = result_service_pb2.GetRoundRequest(name=f"{NAME}/rounds/2", view=view)
+        found = (await server.results.GetRound(request)).round
+        assert (found.index, found.question_setter) == (2, "p2")
+        assert all(bool(answer.text) is there for answer in found.answers)
+        assert all(bool(mark.reason) is there for j in found.judgments for mark in j.marks)
+    for call_view, there in ((call_pb2.CALL_VIEW_BASIC, False), (call_pb2.CALL_VIEW_FULL, True)):
+        page = await server.results.ListCalls(
+            result_service_pb2.ListCallsRequest(parent=NAME, view=call_view)
+        )
+        assert all(bool(call.prompt) is bool(call.raw_reply) is there for call in page.calls)
