@@ -1,6 +1,7 @@
 """A client that shares none of our Python: `buf curl`, over reflection, against the real server."""
 
 import asyncio
+import base64
 import json
 import sys
 from collections.abc import AsyncIterator
@@ -48,6 +49,10 @@ async def call(address: str, method: str, request: dict[str, Any]) -> Said:
         rest = rest[end:].strip()
     error = json.loads(err) if process.returncode and err.strip().startswith(b"{") else {}
     return Said(process.returncode, messages, error)
+
+
+def _decoded(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4))
 
 
 @pytest.fixture
@@ -102,6 +107,11 @@ async def test_errors_arrive_with_their_details(server: LeagueServer) -> None:
     assert "league.participants" in refused.error["message"]
     kinds = [detail["type"] for detail in refused.error["details"]]
     assert kinds == ["google.rpc.ErrorInfo", "google.rpc.BadRequest"]
+    # Names stand in the encoded details as they are, so no descriptor is needed to see them.
+    info, fields = (_decoded(detail["value"]) for detail in refused.error["details"])
+    assert b"INVALID_FIELD" in info
+    assert b"llm-crowdsourced" in info
+    assert b"league.participants" in fields
 
     unknown = await call(server.address, "RunService/GetRun", {"name": "runs/nobody"})
     assert unknown.error["code"] == "not_found"

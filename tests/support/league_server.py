@@ -32,7 +32,9 @@ class LeagueServer:
     results: result_service_pb2_grpc.ResultServiceAsyncStub
     models: model_service_pb2_grpc.ModelServiceAsyncStub
 
-    async def play(self, request: run_service_pb2.CreateRunRequest) -> list[run_service_pb2.WatchRunResponse]:
+    async def play(
+        self, request: run_service_pb2.CreateRunRequest
+    ) -> list[run_service_pb2.WatchRunResponse]:
         """Creates a run and watches it to its end."""
         created = await self.runs.CreateRun(request)
         return await self.watch(created.run.name)
