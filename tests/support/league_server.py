@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -42,7 +43,8 @@ class LeagueServer:
     async def watch(self, name: str, token: str = "") -> list[run_service_pb2.WatchRunResponse]:
         """Returns the events of a run from after a token to its end, heartbeats left out."""
         stream = self.runs.WatchRun(run_service_pb2.WatchRunRequest(name=name, resume_token=token))
-        return [message async for message in stream if message.HasField("event")]
+        async with asyncio.timeout(60):
+            return [message async for message in stream if message.HasField("event")]
 
 
 def settings_for(endpoint: ScriptedEndpoint, database: Path, **provider: object) -> Settings:

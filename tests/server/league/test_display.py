@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from itertools import count, islice
+from itertools import combinations, count, islice
+from operator import attrgetter
 from pathlib import Path
 
 from hypothesis import given
@@ -120,6 +121,30 @@ def test_judges_rounds_and_seeds_have_displays_of_their_own() -> None:
     assert max(orders.values()) <= 2
     assert max(labels.values()) <= 2
     assert _displays(league) != _displays(record_league(8, seed=6, rounds_per_participant=3))
+
+
+def test_two_judges_of_a_round_share_no_order_of_what_both_see() -> None:
+    league = record_league(8, seed=5, rounds_per_participant=3)
+    same_order = same_labels = pairs = 0
+    for index in range(1, league.rounds + 1):
+        views = [
+            shown_to(league, index, judge, judged_by(league, index, judge))
+            for judge in league.judge_ids
+        ]
+        for one, other in combinations(views, 2):
+            both = {item.answerer for item in one} & {item.answerer for item in other}
+            pairs += 1
+            for_order, for_labels = (
+                [[i.answerer for i in sorted(view, key=key) if i.answerer in both]
+                 for view in (one, other)]
+                for key in (attrgetter("position"), attrgetter("label"))
+            )  # fmt: skip
+            same_order += for_order[0] == for_order[1]
+            same_labels += for_labels[0] == for_labels[1]
+    # Five or six answers have 120 or 720 orders: chance makes a few of 672 agree.
+    assert pairs == 24 * 28
+    assert same_order < 0.03 * pairs
+    assert same_labels < 0.03 * pairs
 
 
 def test_neither_label_nor_position_tells_the_author_or_each_other() -> None:
