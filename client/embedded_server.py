@@ -61,7 +61,9 @@ class EmbeddedServer:
         # -P keeps a folder named `server` in the caller's place out of the way.
         command = [sys.executable, "-P", "-m", "server", "--address", "127.0.0.1:0"]
         command += ["--until-stdin-closes"]
-        command += [] if plays else ["--no-play"]
+        # It never goes on with what another server left: that may cost, and nobody
+        # has asked for it.
+        command += ["--no-take-up"] if plays else ["--no-play"]
         command += ["--settings", str(settings)] if settings else []
         process = await asyncio.create_subprocess_exec(
             *command,

@@ -174,13 +174,16 @@ def _has_consent(
 
 
 async def _say_what_else_is_played(connection: Connection) -> None:
-    """Tells of runs that a server of the command's own takes up besides."""
+    """Tells of runs whose server had been stopped, and which stand still."""
     if connection.embedded is None:
         return
     listed = await connection.ask(connection.runs.ListRuns, run_service_pb2.ListRunsRequest())
     going_on = [run_id(r.name) for r in listed.runs if r.state == run_pb2.Run.STATE_RUNNING]
     if going_on:
-        say(f"Its server had been stopped, and it goes on now besides: {', '.join(going_on)}.")
+        say(
+            f"Left unfinished by a server that was stopped: {', '.join(going_on)}. "
+            "Go on with it later: python client/runs.py resume RUN"
+        )
 
 
 async def _create_or_leave(session: Session, league: league_pb2.League, wanted: str) -> run_pb2.Run:

@@ -164,11 +164,9 @@ async def resume_run(
     """
     connection = session.connection
     run = await get_run(connection, name)
-    # A run that its server was killed under is being played again already.
-    if (
-        run.state in {run_pb2.Run.STATE_PENDING, run_pb2.Run.STATE_RUNNING}
-        and not raised.ByteSize()
-    ):
+    playing = run.state in {run_pb2.Run.STATE_PENDING, run_pb2.Run.STATE_RUNNING}
+    # A server of the command's own plays nothing yet, whatever the state says.
+    if playing and not session.ends_with_server and not raised.ByteSize():
         say(f"{run_id(name)} is being played.")
     else:
         request = run_service_pb2.ResumeRunRequest(name=name)

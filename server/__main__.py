@@ -54,6 +54,11 @@ def _parser() -> argparse.ArgumentParser:
         help="serve what there is, and play no run",
     )
     parser.add_argument(
+        "--no-take-up",
+        action="store_true",
+        help="play only what is created or resumed here, not what another server left",
+    )
+    parser.add_argument(
         "--until-stdin-closes",
         action="store_true",
         help="stop when standard input closes: the server of one command",
@@ -79,7 +84,9 @@ async def _serve(settings: Settings, arguments: argparse.Namespace) -> None:
         loop.add_signal_handler(number, _stopper(stop))
     if arguments.until_stdin_closes:
         _watch_stdin(lambda: loop.call_soon_threadsafe(stop.set))
-    async with serving(settings, playing=not arguments.no_play) as server:
+    async with serving(
+        settings, playing=not arguments.no_play, taking_up=not arguments.no_take_up
+    ) as server:
         ready = {"address": server.address, "pid": os.getpid(), "database": str(server.database)}
         print(json.dumps(ready), flush=True)
         await stop.wait()

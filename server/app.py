@@ -86,12 +86,15 @@ class _Parts:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, *, playing: bool) -> AsyncIterator[Serving]:
+async def serving(
+    settings: Settings, *, playing: bool, taking_up: bool = True
+) -> AsyncIterator[Serving]:
     """Serves for as long as the context is open, then stops with the settings' grace.
 
     Args:
         settings: How to serve.
         playing: Whether runs are played; without, they are only shown.
+        taking_up: Whether runs that another server left are gone on with.
 
     Raises:
         SettingsError: The settings cannot be used.
@@ -125,7 +128,7 @@ async def serving(settings: Settings, *, playing: bool) -> AsyncIterator[Serving
         holder = holder_file(database)
         holder.write_text(json.dumps({"address": address, "pid": os.getpid()}), "utf-8")
         stack.callback(holder.unlink, missing_ok=True)
-        taken_up = await runs.take_up()
+        taken_up = await runs.take_up() if taking_up else 0
         _log.info("serving", extra={"address": address, "runs_taken_up": taken_up})
         try:
             yield Serving(address, database)
@@ -169,7 +172,10 @@ async def _listen(server: grpc.aio.Server, settings: Settings) -> str:
         if settings.tls is None:
             port = server.add_insecure_port(address)
         else:
-            pair = (settings.tls.key.read_bytes(), settings.tls.certificate.read_bytes())
+            pair = (
+                resolve(settings.tls.key).read_bytes(),
+                resolve(settings.tls.certificate).read_bytes(),
+            )
             port = server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
     except RuntimeError as error:
         raise AddressError(

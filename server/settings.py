@@ -81,6 +81,8 @@ class ProviderSettings(_Record):
     def _has_address(self) -> Self:
         if self.kind == "openai" and not self.base_url.startswith(("http://", "https://")):
             raise ValueError("base_url must be an http:// or https:// address")
+        if "@" in self.base_url or "?" in self.base_url:
+            raise ValueError("base_url must hold no secret; name a variable in api_key_env")
         return self
 
 

@@ -120,7 +120,8 @@ def _tracked(value: Any) -> Any:
 def _mended(text: str) -> list[JsonObject]:
     """Returns the objects that a JSON repair library makes of a text."""
     start = text.find("{")
-    if start < 0:
+    if start < 0 or "}" not in text[start:]:
+        # A reply that broke off is no reply, however it could be closed.
         return []
     made = _tracked(mend(text[start:].rstrip().removesuffix("```")))
     candidates = made if isinstance(made, list) else [made]
@@ -138,13 +139,13 @@ def find_object(text: str, keys: Collection[str]) -> Found | Unreadable:
         return Unreadable("empty_reply", "the reply was empty")
     if len(text) > MAX_CHARACTERS:
         return Unreadable("too_long", f"the reply had more than {MAX_CHARACTERS:,} characters")
-    # What a model thinks aloud is not its reply.
-    text = text.rpartition("</think>")[2]
+    # What a model thinks aloud is no material for repairs.
+    reply = text.rpartition("</think>")[2]
     seen: list[JsonObject] = []
     readings: tuple[tuple[Callable[[], list[JsonObject]], bool], ...] = (
         (lambda: _objects(text), False),
-        (lambda: _objects(_INVALID_ESCAPE.sub(lambda match: "\\" + match[0], text)), True),
-        (lambda: _mended(text), True),
+        (lambda: _objects(_INVALID_ESCAPE.sub(lambda match: "\\" + match[0], reply)), True),
+        (lambda: _mended(reply), True),
     )
     for read, repaired in readings:
         objects = read()

@@ -204,7 +204,8 @@ class OpenAIChat:
             outcome=ending.outcome,
             cause=ending.cause,
             detail=self._without_key(ending.detail),
-            text=self._without_key(exchange.text),
+            # A reply is kept as it came; only errors quote keys.
+            text=exchange.text if exchange.error_body is None else self._without_key(exchange.text),
             http_status=exchange.status,
             finish_reason=exchange.reader.finish_reason,
             usage=usage,

@@ -134,14 +134,14 @@ class ReplyReader:
         error = value.get("error")
         if error:
             self._error = error if isinstance(error, dict) else {"message": str(error)}
-        self.served_model = _text(value.get("model")) or self.served_model
+        self.served_model = _word(value.get("model")) or self.served_model
         if isinstance(value.get("usage"), dict):
             self.usage = _usage(value["usage"])
         choices = value.get("choices")
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             return
         self._choices = True
-        self.finish_reason = _text(choices[0].get("finish_reason")) or self.finish_reason
+        self.finish_reason = _word(choices[0].get("finish_reason")) or self.finish_reason
         message = choices[0].get(key)
         # Some endpoints answer a stream with one whole message.
         message = message if isinstance(message, dict) else choices[0].get("message")
@@ -153,6 +153,11 @@ class ReplyReader:
         if text and self._size <= MAX_TEXT:
             parts.append(text)
         self._size += len(text)
+
+
+# Longer words and larger numbers are no finish reason, model or count of tokens.
+_MAX_WORD = 200
+_MAX_COUNT = 2**53
 
 
 def clean(text: str) -> str:
@@ -171,6 +176,11 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _word(value: Any) -> str:
+    """Returns a name or a word of the endpoint's own, as it can be stored."""
+    return clean(_text(value)[:_MAX_WORD])
+
+
 def _content(value: Any) -> str:
     """Returns the text of a content; parts that are not text, such as thinking, are left out."""
     if isinstance(value, list):
@@ -180,7 +190,7 @@ def _content(value: Any) -> str:
 
 
 def _count(value: Any) -> int | None:
-    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MAX_COUNT
     return value if whole else None
 
 

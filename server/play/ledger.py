@@ -75,10 +75,11 @@ class Ledger:
         counted: a hard limit must not rest on a number that never arrived.
         """
         usage = attempt.usage
-        known = usage.prompt_tokens is not None or usage.completion_tokens is not None
+        known = usage.prompt_tokens is not None and usage.completion_tokens is not None
         if known or _was_refused(attempt):
             tokens = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
-            took = Amount(1, tokens, attempt.cost_usd or 0.0)
+            cost_usd = worst.cost_usd if attempt.cost_usd is None else attempt.cost_usd
+            took = Amount(1, tokens, cost_usd)
         else:
             took = worst
         async with self._settled:

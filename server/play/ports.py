@@ -40,6 +40,9 @@ class ModelSource(Protocol):
 class RunStore(Protocol):
     """Keeps what a run produces; each method returns once it is on disk."""
 
+    def stop_waiting(self) -> None:
+        """Gives up writes that wait for room on a full disk."""
+
     async def create_run(self, new: NewRun) -> tuple[RunRecord, bool]:
         """Creates a run, and says whether an earlier request had created it already."""
 

@@ -61,6 +61,7 @@ class Runs:
         # paused and resumed has an older one until its last calls have arrived.
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._all: set[asyncio.Task[None]] = set()
+        self._preparing: set[str] = set()
         self._closing = False
 
     async def take_up(self) -> int:
@@ -124,6 +125,11 @@ class Runs:
         """
         self._must_play()
         run = await self._store.run(run_id)
+        if run.state in _ACTIVE and run_id not in self._tasks:
+            # Its server was stopped or killed, and this one has not taken it up.
+            run = await self._store.set_state(
+                run_id, RunState.PAUSED, reason="its server had stopped", only_from=_ACTIVE
+            )
         if run.state is not RunState.PAUSED:
             raise WrongStateError(run.name, run.state, "only a paused run can be resumed")
         if budget is not None:
@@ -158,7 +164,9 @@ class Runs:
             return await self._store.set_state(run_id, RunState.CANCELLED)
         if player := self._players.get(run_id):
             player.stop("cancelled")
-        task.cancel()
+        for each in self._all:
+            if each.get_name() == task.get_name():
+                each.cancel()
         return run
 
     async def drain(self, grace_s: float) -> None:
@@ -170,8 +178,13 @@ class Runs:
         for player in self._players.values():
             player.stop("the server stops")
         tasks = list(self._all)
+        for run_id in self._preparing:
+            # Nothing is paid for yet: no reason to wait for a download.
+            self._tasks[run_id].cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=grace_s)
+        # A disk that is full by now stays so: what waits for it is given up.
+        self._store.stop_waiting()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -202,6 +215,9 @@ class Runs:
         except asyncio.CancelledError:
             if self._closing:
                 raise
+            if before is not None:
+                # Nothing may come after the event that ends a run.
+                await asyncio.wait([before])
             await self._cancelled(run_id)
         except ModelUnavailableError as error:
             # Nothing is lost, and what is missing may come back: resumed by hand.
@@ -220,8 +236,16 @@ class Runs:
             return
         if run.state is RunState.PENDING:
             run = await self._store.set_state(run_id, RunState.RUNNING, only_from=_ACTIVE)
+        # What was true when the run was created may have changed since: a key that
+        # is gone must not end as refusals of every step.
+        if problems := await self._models.check(run.league.participants):
+            raise ModelUnavailableError(problems)
         prompts = PromptSet(run.league.subject, await self._store.prompts(run.prompts_sha256))
-        await self._prepare(run)
+        self._preparing.add(run_id)
+        try:
+            await self._prepare(run)
+        finally:
+            self._preparing.discard(run_id)
         player = Player(run, prompts, self._store, self._models)
         self._players[run_id] = player
         try:
@@ -233,7 +257,8 @@ class Runs:
             del self._players[run_id]
         if finished:
             await self._succeeded(run_id)
-        elif player.budget_reason:
+        elif player.budget_reason and self._tasks.get(run_id) is asyncio.current_task():
+            # Not where the run has been resumed with more in the meantime.
             await self._paused(run_id, player.budget_reason)
 
     async def _prepare(self, run: RunRecord) -> None:
@@ -280,6 +305,10 @@ class Runs:
     async def _failed(self, run_id: str, error: BaseException) -> None:
         failure = _failure(error)
         try:
+            if failure.reason == StoreError.reason:
+                # Nothing is wrong with the run: it goes on once the store works.
+                await self._paused(run_id, failure.message)
+                return
             await self._store.set_state(
                 run_id, RunState.FAILED, reason=failure.message, failure=failure
             )
@@ -295,7 +324,7 @@ def _failure(error: BaseException) -> Failure:
     if isinstance(error, LeagueError):
         return Failure(reason=error.reason, message=error.message, metadata=_texts(error.metadata))
     return Failure(
-        reason=StoreError.reason if isinstance(error, OSError) else "INTERNAL",
+        reason="INTERNAL",
         message=f"the server failed ({type(error).__name__}); its log says more",
     )
 

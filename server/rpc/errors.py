@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import grpc
@@ -34,6 +34,9 @@ from server.errors import (
 
 DOMAIN = "llm-crowdsourced"
 _RETRY_S = 5
+# A status travels in metadata, of which gRPC takes 8 KiB without a word.
+_MAX_MESSAGE = 1500
+_MAX_PROBLEMS = 10
 
 CODES: dict[type[LeagueError], Any] = {
     InvalidRequestError: code_pb2.INVALID_ARGUMENT,
@@ -63,7 +66,7 @@ def code_of(error: LeagueError) -> int:
 
 def status_of(error: LeagueError) -> status_pb2.Status:
     """Returns an error as the wire has it, with all its details."""
-    status = status_pb2.Status(code=code_of(error), message=error.message)
+    status = status_pb2.Status(code=code_of(error), message=error.message[:_MAX_MESSAGE])
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
     for detail in (info, *_details(error)):
         packed = any_pb2.Any()
@@ -76,7 +79,7 @@ def _details(error: LeagueError) -> list[Any]:
     if isinstance(error, InvalidRequestError):
         violations = [
             error_details_pb2.BadRequest.FieldViolation(field=field, description=why)
-            for field, why in error.violations.items()
+            for field, why in _first(error.violations)
         ]
         return [error_details_pb2.BadRequest(field_violations=violations)]
     if isinstance(error, ModelUnavailableError):
@@ -91,9 +94,14 @@ def _details(error: LeagueError) -> list[Any]:
 def _precondition(kind: str, problems: Any) -> error_details_pb2.PreconditionFailure:
     violations = [
         error_details_pb2.PreconditionFailure.Violation(type=kind, subject=subject, description=why)
-        for subject, why in problems.items()
+        for subject, why in _first(problems)
     ]
     return error_details_pb2.PreconditionFailure(violations=violations)
+
+
+def _first(problems: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Returns as many problems as fit into the metadata of a response, each cut to a bound."""
+    return [(name[:200], why[:300]) for name, why in list(problems.items())[:_MAX_PROBLEMS]]
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
@@ -152,6 +160,9 @@ async def _abort(
 ) -> None:
     if isinstance(error, grpc.aio.AbortError | grpc.aio.UsageError):
         raise error
+    if isinstance(error, grpc.aio.BaseError):
+        # The client has gone in the middle of a write: there is nobody to tell.
+        return
     if isinstance(error, LeagueError):
         if isinstance(error, StoreError):
             _log.error("store failed", extra={"rpc": method}, exc_info=error)

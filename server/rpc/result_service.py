@@ -1,5 +1,6 @@
 """`ResultService`: reads what runs produced, finished or not."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeVar
@@ -99,7 +100,9 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
         check(request)
         run = await self._store.run(run_id_of(request.name))
         rounds = await self._rounds(run, 1, run.league.rounds)
-        table = standings(Dataset(runs=(assemble_run(run, rounds),)))
+        dataset = Dataset(runs=(assemble_run(run, rounds),))
+        # Resampling takes its time; calls under way must not stand still for it.
+        table = await asyncio.to_thread(standings, dataset)
         return pb.GetStandingsResponse(
             standings=[standing_to(standing, run.league.subject) for standing in table],
             marks=sum(standing.marks for standing in table),

@@ -20,7 +20,7 @@ from server.play.estimate import estimate
 from server.play.runs import Runs
 from server.rpc import convert
 from server.rpc.requests import check, page_position, page_token, run_id_of
-from server.store.records import NewRun
+from server.store.records import NewRun, RunState
 from server.store.store import Store
 
 _PAGE = 50
@@ -137,8 +137,10 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         """Creates a run that judges another one's answers again."""
         check(request)
         source = await self._store.run(run_id_of(request.name))
-        if not source.state.terminal:
-            raise WrongStateError(source.name, source.state, "only a finished run can be rejudged")
+        if source.state is not RunState.SUCCEEDED:
+            # What it lacks would have to be asked for.
+            needed = "only a run that has succeeded can be judged again"
+            raise WrongStateError(source.name, source.state, needed)
         league = replace(
             source.league,
             judges=tuple(request.judges),
@@ -191,6 +193,10 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
                     yield pb.WatchRunResponse(
                         resume_token=page_token(purpose, position), notice=self._store.problem
                     )
+
+        await context.abort(
+            grpc.StatusCode.UNAVAILABLE, "the server stops; watch on from the last token"
+        )
 
     async def _changed(self, changed: asyncio.Event) -> bool:
         """Waits for a change or the end of the server; `False` when it is time for a heartbeat."""

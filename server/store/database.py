@@ -158,6 +158,10 @@ class Database:
         except duckdb.Error as error:
             raise StoreError(f"the database cannot be read: {_without_paths(error)}") from error
 
+    def stop_waiting(self) -> None:
+        """Gives up writes that wait for room on a full disk; further ones do not wait."""
+        self._closing.set()
+
     def close(self) -> None:
         """Writes what waits, and lets go of the file."""
         if self._closed:

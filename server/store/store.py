@@ -72,6 +72,10 @@ class Store:
         """Why writes wait, in one sentence; empty while they do not."""
         return self.database.problem
 
+    def stop_waiting(self) -> None:
+        """Gives up writes that wait for room on a full disk."""
+        self.database.stop_waiting()
+
     # Writes.
 
     async def create_run(self, new: NewRun) -> tuple[RunRecord, bool]:

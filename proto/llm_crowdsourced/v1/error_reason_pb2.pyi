@@ -53,6 +53,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """`UNAUTHENTICATED`. The call carries no token that this server knows."""
     ERROR_REASON_NOT_PLAYING: _ErrorReason.ValueType  # 12
     """`FAILED_PRECONDITION`. The server was started so that it plays no run."""
+    ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 13
+    """Only in `Run.failure`: an error of the server itself; its log says more."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in `google.rpc.ErrorInfo.reason` under the domain
@@ -91,4 +93,6 @@ ERROR_REASON_UNAUTHENTICATED: ErrorReason.ValueType  # 11
 """`UNAUTHENTICATED`. The call carries no token that this server knows."""
 ERROR_REASON_NOT_PLAYING: ErrorReason.ValueType  # 12
 """`FAILED_PRECONDITION`. The server was started so that it plays no run."""
+ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 13
+"""Only in `Run.failure`: an error of the server itself; its log says more."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

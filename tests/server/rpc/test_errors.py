@@ -58,7 +58,9 @@ def test_every_error_has_a_code_and_a_reason_of_the_contract(
 
 def test_no_reason_of_the_contract_is_without_an_error() -> None:
     used = {f"ERROR_REASON_{kind.reason}" for kind in _kinds()}
-    assert used | {"ERROR_REASON_UNSPECIFIED"} == set(_REASONS)
+    # INTERNAL is a run's alone: what is no error of ours has no class.
+    apart = {"ERROR_REASON_UNSPECIFIED", "ERROR_REASON_INTERNAL"}
+    assert used | apart == set(_REASONS)
 
 
 def test_documented_codes() -> None:
@@ -246,7 +248,7 @@ async def test_a_run_whose_store_fails_says_so_and_tells_no_path(
         await eventually(lambda: held.waiting == 3)
         monkeypatch.setattr(Store, "finish_step", fail)
         held.let_go()
-        await until_state(server, run_pb2.Run.STATE_FAILED)
+        # Paused, not failed: it can go on once the store works.
+        await until_state(server, run_pb2.Run.STATE_PAUSED)
         failed = await run(server)
-    assert failed.failure.reason == "STORE_FAILED"
-    assert "disk on fire" in failed.failure.message
+    assert "disk on fire" in failed.state_reason
