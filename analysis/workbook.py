@@ -208,7 +208,13 @@ def _about(
         ("Round Score", "Mean of the marks received; an empty cell is a missing mark, never 0."),
         ("Total Score", "Running total of round scores, over all runs in the order of sheets."),
         ("Answer score", "Mean of the round scores of the rounds that were marked."),
-        ("Question score", "Mean of what others got on the model's questions; low is hard."),
+        (
+            "Question score",
+            (
+                "Mean of what others got on its questions: hard ones are low in programming; in "
+                "mathematics ranks are relative and it is the same for every complete round."
+            ),
+        ),
         ("Interval", _interval_words(best_first)),
     ]
     table(sheet, ["What", "Value"], facts, frozen=1)

@@ -101,17 +101,16 @@ def runs(items: Iterable[run_pb2.Run]) -> Table:
     table.add_column("Run", no_wrap=True)
     table.add_column("State", no_wrap=True)
     table.add_column("Subject", no_wrap=True)
-    table.add_column("Players", justify="right", no_wrap=True)
     table.add_column("Steps", justify="right", no_wrap=True)
     table.add_column("Created", no_wrap=True)
-    table.add_column("Title", overflow="ellipsis", no_wrap=True)
+    # The only column that may wrap, so that ids are whole on a narrow screen.
+    table.add_column("Title")
     for run in items:
         done, total = run.progress.done_steps, run.progress.total_steps
         table.add_row(
             Text(run_id(run.name)),
             Text(enum_words.state(run.state)),
             Text(enum_words.subject(run.league.subject)),
-            Text(str(len(run.league.participants))),
             Text(f"{done} of {total}"),
             Text(local_time(run)),
             word(run.league.title),
