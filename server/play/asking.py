@@ -19,13 +19,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Asked(Generic[T]):
-    """How asking ended; `value` is what was read, `None` unless the outcome is OK."""
+    """How asking ended; `value` is what was read, `None` unless the outcome is OK.
+
+    `fatal` says that asking this participant again would only fail again.
+    """
 
     outcome: Outcome
     value: T | None = None
     cause: str = ""
     detail: str = ""
     reasks: int = 0
+    fatal: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class _Reply:
     text: str
     cause: str
     detail: str
+    fatal: bool = False
 
 
 async def ask_until_read(
@@ -70,7 +75,9 @@ async def ask_until_read(
         if reply is None:
             asked = replace(asked, first_attempt=len(past))
             attempt = await model.ask(asked, gate_for(ask, asked))
-            reply = _Reply(attempt.outcome, attempt.text, attempt.cause, attempt.detail)
+            reply = _Reply(
+                attempt.outcome, attempt.text, attempt.cause, attempt.detail, attempt.fatal
+            )
         if reply.outcome is Outcome.OK:
             value = read(reply.text)
             if not isinstance(value, Unreadable):
@@ -79,7 +86,13 @@ async def ask_until_read(
                 outcome=Outcome.UNPARSABLE, cause=value.cause, detail=value.detail, reasks=ask
             )
         else:
-            last = Asked(outcome=reply.outcome, cause=reply.cause, detail=reply.detail, reasks=ask)
+            last = Asked(
+                outcome=reply.outcome,
+                cause=reply.cause,
+                detail=reply.detail,
+                reasks=ask,
+                fatal=reply.fatal,
+            )
             if reply.outcome is not Outcome.TRUNCATED:
                 return last
         asked = asking_again(request, prompts, last.detail)

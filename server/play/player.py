@@ -37,9 +37,6 @@ from server.store.records import CallRecord, MarkRecord, RunRecord, StepRecord
 
 T = TypeVar("T")
 
-# Causes that end a participant: asking it again would only fail again.
-_FATAL_CAUSES = frozenset({"unauthorized", "forbidden", "unknown_model", "quota_exhausted"})
-
 
 @dataclass
 class _Round:
@@ -251,7 +248,7 @@ class Player:
             return None
         finally:
             self._askings.discard(asking)
-        if asked.cause in _FATAL_CAUSES:
+        if asked.fatal:
             self._given_up[key.participant] = (asked.cause, asked.detail)
         return _StepAsked(asked, calls.value)
 

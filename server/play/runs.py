@@ -7,7 +7,6 @@ The state in the store decides; the tasks here only follow it. After a restart
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 from server.errors import (
@@ -70,7 +69,7 @@ class Runs:
             return 0
         runs = await self._store.unfinished()
         for run in runs:
-            self._start(run.run_id)
+            self._start(run.run_id, checked=False)
         return len(runs)
 
     async def create(self, new: NewRun) -> tuple[RunRecord, bool]:
@@ -193,9 +192,11 @@ class Runs:
         if not self._playing:
             raise NotPlayingError("this server was started with --no-play: it plays no run")
 
-    def _start(self, run_id: str) -> None:
+    def _start(self, run_id: str, *, checked: bool = True) -> None:
+        """Plays a run; `checked` says that its participants have just been found able to."""
         before = self._tasks.get(run_id)
-        task = asyncio.create_task(self._play_after(before, run_id), name=f"run {run_id}")
+        work = self._play_after(before, run_id, checked=checked)
+        task = asyncio.create_task(work, name=f"run {run_id}")
         self._tasks[run_id] = task
         self._all.add(task)
         task.add_done_callback(lambda done: self._forget(run_id, done))
@@ -205,13 +206,15 @@ class Runs:
         if self._tasks.get(run_id) is done:
             del self._tasks[run_id]
 
-    async def _play_after(self, before: asyncio.Task[None] | None, run_id: str) -> None:
+    async def _play_after(
+        self, before: asyncio.Task[None] | None, run_id: str, *, checked: bool
+    ) -> None:
         """Plays a run, once the calls of its last playing have arrived."""
         try:
             if before is not None:
                 await asyncio.wait([before])
             async with self._places:
-                await self._play(run_id)
+                await self._play(run_id, checked=checked)
         except asyncio.CancelledError:
             if self._closing:
                 raise
@@ -227,7 +230,7 @@ class Runs:
             _log.exception("run failed", extra={"run": run_id})
             await self._failed(run_id, error)
 
-    async def _play(self, run_id: str) -> None:
+    async def _play(self, run_id: str, *, checked: bool) -> None:
         run = await self._store.run(run_id)
         if run.state is RunState.CANCELLING:
             await self._cancelled(run_id)
@@ -236,13 +239,13 @@ class Runs:
             return
         if run.state is RunState.PENDING:
             run = await self._store.set_state(run_id, RunState.RUNNING, only_from=_ACTIVE)
-        # What was true when the run was created may have changed since: a key that
-        # is gone must not end as refusals of every step.
-        if problems := await self._models.check(run.league.participants):
-            raise ModelUnavailableError(problems)
         prompts = PromptSet(run.league.subject, await self._store.prompts(run.prompts_sha256))
         self._preparing.add(run_id)
         try:
+            # What was true when the run was created may have changed since its
+            # server stopped: a key that is gone must not end as failed steps.
+            if not checked and (problems := await self._models.check(run.league.participants)):
+                raise ModelUnavailableError(problems)
             await self._prepare(run)
         finally:
             self._preparing.discard(run_id)
@@ -297,7 +300,7 @@ class Runs:
                 run_id, RunState.PAUSED, reason=reason, only_from=_ACTIVE | {RunState.PAUSED}
             )
         except WrongStateError:
-            _log.info("budget reached while the run was being cancelled", extra={"run": run_id})
+            _log.info("a pause came while the run was ending", extra={"run": run_id})
 
     async def _cancelled(self, run_id: str) -> None:
         await self._store.set_state(run_id, RunState.CANCELLED, reason="cancelled on request")
@@ -322,12 +325,8 @@ def _failure(error: BaseException) -> Failure:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, LeagueError):
-        return Failure(reason=error.reason, message=error.message, metadata=_texts(error.metadata))
+        return Failure(reason=error.reason, message=error.message, metadata=error.metadata)
     return Failure(
         reason="INTERNAL",
         message=f"the server failed ({type(error).__name__}); its log says more",
     )
-
-
-def _texts(metadata: Mapping[str, str]) -> dict[str, str]:
-    return {key: str(value) for key, value in metadata.items()}

@@ -13,7 +13,7 @@ from llm_crowdsourced.v1 import run_service_pb2_grpc
 
 from server.errors import WrongStateError
 from server.league.league import Budget, League
-from server.league.prompts import PromptSet, load_prompts
+from server.league.prompts import load_prompts
 from server.models.registry import Models
 from server.play.admission import admit_subject, refusals
 from server.play.estimate import estimate
@@ -70,9 +70,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         check(request)
         league = convert.league_from(request.league)
         admit_subject(league.subject)
-        new = self._new_run(league, load_prompts(league.subject), request.run_id)
-        new = replace(new, request_id=request.request_id, content_sha256=_content(request))
-        run, existed = await self._runs.create(new)
+        run, existed = await self._runs.create(self._new_run(request, league))
         return pb.CreateRunResponse(run=convert.run_to(run), existed=existed)
 
     async def EstimateRun(
@@ -153,13 +151,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
             budget=convert.budget_from(request.budget) if request.HasField("budget") else Budget(),
         )
         convert.check_judges(league)
-        new = self._new_run(league, load_prompts(league.subject), request.run_id)
-        new = replace(
-            new,
-            request_id=request.request_id,
-            content_sha256=_content(request),
-            source_run=source.run_id,
-        )
+        new = self._new_run(request, league, source_run=source.run_id)
         run, existed = await self._runs.create(new)
         return pb.RejudgeRunResponse(run=convert.run_to(run), existed=existed)
 
@@ -210,14 +202,23 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
                 wait.cancel()
         return bool(done)
 
-    def _new_run(self, league: League, prompts: PromptSet, run_id: str) -> NewRun:
+    def _new_run(
+        self,
+        request: pb.CreateRunRequest | pb.RejudgeRunRequest,
+        league: League,
+        source_run: str = "",
+    ) -> NewRun:
+        prompts = load_prompts(league.subject)
         return NewRun(
-            run_id=run_id or f"{league.subject}-{secrets.token_hex(4)}",
+            run_id=request.run_id or f"{league.subject}-{secrets.token_hex(4)}",
             league=league,
             prompts_sha256=prompts.sha256,
             prompts=dict(prompts.texts),
             server_version=self._version,
             settings=self._settings,
+            request_id=request.request_id,
+            content_sha256=_content(request),
+            source_run=source_run,
         )
 
 

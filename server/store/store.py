@@ -38,6 +38,7 @@ from server.store.records import (
     utc_now,
 )
 
+_RUN = f"select {codec.RUN_COLUMNS} from run where run_id = ?"  # noqa: S608
 _COPIED_STEPS = """
 insert into step select ?, round, role, participant, outcome, cause, detail, reasks,
     repaired, 0, content, ? from step where run_id = ? and role in ('question', 'answer')
@@ -349,29 +350,31 @@ def _insert_run(tx: Transaction, new: NewRun) -> None:
 
 
 def _run(tx: Transaction, run_id: str) -> RunRecord:
-    rows = tx.execute(f"select {codec.RUN_COLUMNS} from run where run_id = ?", [run_id])  # noqa: S608
-    if not rows:
-        raise NotFoundError(f"runs/{run_id}")
-    return codec.load_run(rows[0], _progress(tx, run_id))
+    row = _only(tx.execute(_RUN, [run_id]), run_id)
+    return codec.load_run(row, _progress(tx, run_id))
 
 
 def _read_run(cursor: duckdb.DuckDBPyConnection, run_id: str) -> RunRecord:
-    rows = cursor.execute(
-        f"select {codec.RUN_COLUMNS} from run where run_id = ?",  # noqa: S608
-        [run_id],
-    ).fetchall()
+    row = _only(cursor.execute(_RUN, [run_id]).fetchall(), run_id)
+    progress = load_progress(cursor, run_id, codec.load_league(row[2]))
+    return codec.load_run(row, progress)
+
+
+def _only(rows: list[tuple[Any, ...]], run_id: str) -> tuple[Any, ...]:
+    """Returns the row of a run.
+
+    Raises:
+        NotFoundError: There is no such run.
+    """
     if not rows:
         raise NotFoundError(f"runs/{run_id}")
-    progress = load_progress(cursor, run_id, codec.load_league(rows[0][2]))
-    return codec.load_run(rows[0], progress)
+    return rows[0]
 
 
 def _progress(tx: Transaction, run_id: str) -> Progress:
     def load() -> Progress:
-        rows = tx.execute("select league from run where run_id = ?", [run_id])
-        if not rows:
-            raise NotFoundError(f"runs/{run_id}")
-        return load_progress(tx, run_id, codec.load_league(rows[0][0]))
+        row = _only(tx.execute("select league from run where run_id = ?", [run_id]), run_id)
+        return load_progress(tx, run_id, codec.load_league(row[0]))
 
     return tx.cached(("progress", run_id), load)
 
