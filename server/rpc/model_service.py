@@ -54,3 +54,9 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
                 for provider in providers
             ]
         )
+
+    async def UpdateProviderLimits(
+        self, request: pb.UpdateProviderLimitsRequest, context: Context
+    ) -> pb.UpdateProviderLimitsResponse:
+        """Changes how fast a provider is called."""
+        raise NotImplementedError

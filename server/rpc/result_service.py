@@ -110,6 +110,18 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
             summary=tie_sentence(table),
         )
 
+    async def GetCoverage(
+        self, request: pb.GetCoverageRequest, context: Context
+    ) -> pb.GetCoverageResponse:
+        """Returns what arrived of what was planned."""
+        raise NotImplementedError
+
+    async def GetLedger(
+        self, request: pb.GetLedgerRequest, context: Context
+    ) -> pb.GetLedgerResponse:
+        """Returns what a run has used, by role and participant."""
+        raise NotImplementedError
+
     async def ExportRun(
         self, request: pb.ExportRunRequest, context: Context
     ) -> AsyncIterator[pb.ExportRunResponse]:

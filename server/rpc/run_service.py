@@ -155,6 +155,16 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         run, existed = await self._runs.create(new)
         return pb.RejudgeRunResponse(run=convert.run_to(run), existed=existed)
 
+    async def RetryRun(self, request: pb.RetryRunRequest, context: Context) -> pb.RetryRunResponse:
+        """Asks the failed steps of a run again."""
+        raise NotImplementedError
+
+    async def UpdateRunLimits(
+        self, request: pb.UpdateRunLimitsRequest, context: Context
+    ) -> pb.UpdateRunLimitsResponse:
+        """Changes the limits of a run."""
+        raise NotImplementedError
+
     async def WatchRun(
         self, request: pb.WatchRunRequest, context: Context
     ) -> AsyncIterator[pb.WatchRunResponse]:

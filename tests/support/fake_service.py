@@ -221,6 +221,22 @@ class FakeService(
         await self._take(request, context)
         return run_service_pb2.RejudgeRunResponse()
 
+    async def RetryRun(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Not asked for in these tests."""
+        raise NotImplementedError
+
+    async def UpdateRunLimits(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Not asked for in these tests."""
+        raise NotImplementedError
+
+    async def GetCoverage(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Not asked for in these tests."""
+        raise NotImplementedError
+
+    async def GetLedger(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Not asked for in these tests."""
+        raise NotImplementedError
+
     async def ExportRun(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
         """Yields nothing: no command asks for it."""
         await self._take(request, context)

@@ -71,6 +71,8 @@ class Call(_message.Message):
     REQUEST_SHA256_FIELD_NUMBER: _builtins.int
     PROMPT_FIELD_NUMBER: _builtins.int
     RAW_REPLY_FIELD_NUMBER: _builtins.int
+    CHARGED_TOKENS_FIELD_NUMBER: _builtins.int
+    CHARGED_COST_USD_FIELD_NUMBER: _builtins.int
     round: _builtins.int
     """Index of the round, from 1."""
     role: _round_pb2.Role.ValueType
@@ -103,6 +105,12 @@ class Call(_message.Message):
     """The reply as it came, or the body of an error. Empty in
     `CALL_VIEW_BASIC`.
     """
+    charged_tokens: _builtins.int
+    """Tokens that the budget counts for the call: those of `usage`, or the worst
+    case where the provider may have worked and did not tell.
+    """
+    charged_cost_usd: _builtins.float
+    """US dollars that the budget counts for the call."""
     @_builtins.property
     def usage(self) -> Global___Usage:
         """Tokens and cost."""
@@ -141,10 +149,12 @@ class Call(_message.Message):
         request_sha256: _builtins.str = ...,
         prompt: _builtins.str = ...,
         raw_reply: _builtins.str = ...,
+        charged_tokens: _builtins.int = ...,
+        charged_cost_usd: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_http_status", b"_http_status", "first_token_latency", b"first_token_latency", "http_status", b"http_status", "latency", b"latency", "start_time", b"start_time", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_http_status", b"_http_status", "ask", b"ask", "attempt", b"attempt", "cause", b"cause", "detail", b"detail", "finish_reason", b"finish_reason", "first_token_latency", b"first_token_latency", "http_status", b"http_status", "latency", b"latency", "outcome", b"outcome", "participant", b"participant", "prompt", b"prompt", "raw_reply", b"raw_reply", "request_sha256", b"request_sha256", "response_format", b"response_format", "role", b"role", "round", b"round", "served_model", b"served_model", "start_time", b"start_time", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_http_status", b"_http_status", "ask", b"ask", "attempt", b"attempt", "cause", b"cause", "charged_cost_usd", b"charged_cost_usd", "charged_tokens", b"charged_tokens", "detail", b"detail", "finish_reason", b"finish_reason", "first_token_latency", b"first_token_latency", "http_status", b"http_status", "latency", b"latency", "outcome", b"outcome", "participant", b"participant", "prompt", b"prompt", "raw_reply", b"raw_reply", "request_sha256", b"request_sha256", "response_format", b"response_format", "role", b"role", "round", b"round", "served_model", b"served_model", "start_time", b"start_time", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__http_status: _TypeAlias = _typing.Literal["http_status"]  # noqa: Y015
     _WhichOneofArgType__http_status: _TypeAlias = _typing.Literal["_http_status", b"_http_status"]  # noqa: Y015

@@ -3,9 +3,12 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from llm_crowdsourced.v1 import league_pb2 as _league_pb2
 from llm_crowdsourced.v1 import round_pb2 as _round_pb2
 from llm_crowdsourced.v1 import run_pb2 as _run_pb2
 import builtins as _builtins
@@ -31,6 +34,8 @@ class RunEvent(_message.Message):
     RUN_STATE_CHANGED_FIELD_NUMBER: _builtins.int
     STEP_FINISHED_FIELD_NUMBER: _builtins.int
     PREPARATION_PROGRESS_FIELD_NUMBER: _builtins.int
+    RUN_LIMITS_CHANGED_FIELD_NUMBER: _builtins.int
+    STEPS_REOPENED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Position in the run, from 1, without gaps."""
     @_builtins.property
@@ -53,6 +58,14 @@ class RunEvent(_message.Message):
     def preparation_progress(self) -> Global___PreparationProgress:
         """Models are being made ready."""
 
+    @_builtins.property
+    def run_limits_changed(self) -> Global___RunLimitsChanged:
+        """The limits of the run were changed."""
+
+    @_builtins.property
+    def steps_reopened(self) -> Global___StepsReopened:
+        """Steps that had failed are to be asked again."""
+
     def __init__(
         self,
         *,
@@ -62,12 +75,14 @@ class RunEvent(_message.Message):
         run_state_changed: Global___RunStateChanged | None = ...,
         step_finished: Global___StepFinished | None = ...,
         preparation_progress: Global___PreparationProgress | None = ...,
+        run_limits_changed: Global___RunLimitsChanged | None = ...,
+        steps_reopened: Global___StepsReopened | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time", "kind", b"kind", "preparation_progress", b"preparation_progress", "progress", b"progress", "run_state_changed", b"run_state_changed", "step_finished", b"step_finished"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time", "kind", b"kind", "preparation_progress", b"preparation_progress", "progress", b"progress", "run_limits_changed", b"run_limits_changed", "run_state_changed", b"run_state_changed", "step_finished", b"step_finished", "steps_reopened", b"steps_reopened"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time", "kind", b"kind", "preparation_progress", b"preparation_progress", "progress", b"progress", "run_state_changed", b"run_state_changed", "sequence", b"sequence", "step_finished", b"step_finished"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time", "kind", b"kind", "preparation_progress", b"preparation_progress", "progress", b"progress", "run_limits_changed", b"run_limits_changed", "run_state_changed", b"run_state_changed", "sequence", b"sequence", "step_finished", b"step_finished", "steps_reopened", b"steps_reopened"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["run_state_changed", "step_finished", "preparation_progress"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["run_state_changed", "step_finished", "preparation_progress", "run_limits_changed", "steps_reopened"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -142,6 +157,99 @@ class StepFinished(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StepFinished: _TypeAlias = StepFinished  # noqa: Y015
+
+@_typing.final
+class RunLimitsChanged(_message.Message):
+    """The limits of the run were changed; they hold from here on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUDGET_FIELD_NUMBER: _builtins.int
+    MAX_CONCURRENT_CALLS_FIELD_NUMBER: _builtins.int
+    max_concurrent_calls: _builtins.int
+    """Calls of the run under way at once, at most."""
+    @_builtins.property
+    def budget(self) -> _league_pb2.Budget:
+        """The run's budget now."""
+
+    def __init__(
+        self,
+        *,
+        budget: _league_pb2.Budget | None = ...,
+        max_concurrent_calls: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "max_concurrent_calls", b"max_concurrent_calls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunLimitsChanged: _TypeAlias = RunLimitsChanged  # noqa: Y015
+
+@_typing.final
+class StepsReopened(_message.Message):
+    """Steps that had failed are not finished any more, and are asked again. What
+    they had come to stays on record in `ResultService.ListCalls` and in the
+    earlier events.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEPS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReopenedStep]:
+        """The steps, by round."""
+
+    def __init__(
+        self,
+        *,
+        steps: _abc.Iterable[Global___ReopenedStep] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StepsReopened: _TypeAlias = StepsReopened  # noqa: Y015
+
+@_typing.final
+class ReopenedStep(_message.Message):
+    """One step that is to be asked again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUND_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    PARTICIPANT_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    round: _builtins.int
+    """Index of the round, from 1."""
+    role: _round_pb2.Role.ValueType
+    """What was asked for."""
+    participant: _builtins.str
+    """Participant that was asked."""
+    outcome: _round_pb2.Outcome.ValueType
+    """How it had ended."""
+    cause: _builtins.str
+    """The cause of that in one word."""
+    def __init__(
+        self,
+        *,
+        round: _builtins.int = ...,
+        role: _round_pb2.Role.ValueType = ...,
+        participant: _builtins.str = ...,
+        outcome: _round_pb2.Outcome.ValueType = ...,
+        cause: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "outcome", b"outcome", "participant", b"participant", "role", b"role", "round", b"round"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReopenedStep: _TypeAlias = ReopenedStep  # noqa: Y015
 
 @_typing.final
 class PreparationProgress(_message.Message):

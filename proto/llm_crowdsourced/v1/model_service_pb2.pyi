@@ -65,6 +65,103 @@ class ListModelsResponse(_message.Message):
 Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
 
 @_typing.final
+class UpdateProviderLimitsRequest(_message.Message):
+    """Request of `ModelService.UpdateProviderLimits`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Required. The provider, as `Participant.provider` gives it."""
+    @_builtins.property
+    def limits(self) -> Global___ProviderLimits:
+        """Required. All of them: what is unset is no limit any more, but for
+        `max_concurrent_calls`, which is unchanged if unset.
+        """
+
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        limits: Global___ProviderLimits | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "provider", b"provider"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateProviderLimitsRequest: _TypeAlias = UpdateProviderLimitsRequest  # noqa: Y015
+
+@_typing.final
+class UpdateProviderLimitsResponse(_message.Message):
+    """Response of `ModelService.UpdateProviderLimits`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMITS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def limits(self) -> Global___ProviderLimits:
+        """The limits that hold now."""
+
+    def __init__(
+        self,
+        *,
+        limits: Global___ProviderLimits | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateProviderLimitsResponse: _TypeAlias = UpdateProviderLimitsResponse  # noqa: Y015
+
+@_typing.final
+class ProviderLimits(_message.Message):
+    """How fast a provider may be called, by all runs together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_CONCURRENT_CALLS_FIELD_NUMBER: _builtins.int
+    REQUESTS_PER_MINUTE_FIELD_NUMBER: _builtins.int
+    TOKENS_PER_MINUTE_FIELD_NUMBER: _builtins.int
+    max_concurrent_calls: _builtins.int
+    """Calls under way at once, at most."""
+    requests_per_minute: _builtins.int
+    """Calls in any minute, at most; no limit if unset."""
+    tokens_per_minute: _builtins.int
+    """Tokens of prompts and completions in any minute, at most; no limit if
+    unset.
+    """
+    def __init__(
+        self,
+        *,
+        max_concurrent_calls: _builtins.int | None = ...,
+        requests_per_minute: _builtins.int | None = ...,
+        tokens_per_minute: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_concurrent_calls", b"_max_concurrent_calls", "_requests_per_minute", b"_requests_per_minute", "_tokens_per_minute", b"_tokens_per_minute", "max_concurrent_calls", b"max_concurrent_calls", "requests_per_minute", b"requests_per_minute", "tokens_per_minute", b"tokens_per_minute"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_concurrent_calls", b"_max_concurrent_calls", "_requests_per_minute", b"_requests_per_minute", "_tokens_per_minute", b"_tokens_per_minute", "max_concurrent_calls", b"max_concurrent_calls", "requests_per_minute", b"requests_per_minute", "tokens_per_minute", b"tokens_per_minute"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_concurrent_calls: _TypeAlias = _typing.Literal["max_concurrent_calls"]  # noqa: Y015
+    _WhichOneofArgType__max_concurrent_calls: _TypeAlias = _typing.Literal["_max_concurrent_calls", b"_max_concurrent_calls"]  # noqa: Y015
+    _WhichOneofReturnType__requests_per_minute: _TypeAlias = _typing.Literal["requests_per_minute"]  # noqa: Y015
+    _WhichOneofArgType__requests_per_minute: _TypeAlias = _typing.Literal["_requests_per_minute", b"_requests_per_minute"]  # noqa: Y015
+    _WhichOneofReturnType__tokens_per_minute: _TypeAlias = _typing.Literal["tokens_per_minute"]  # noqa: Y015
+    _WhichOneofArgType__tokens_per_minute: _TypeAlias = _typing.Literal["_tokens_per_minute", b"_tokens_per_minute"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_concurrent_calls) -> _WhichOneofReturnType__max_concurrent_calls | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__requests_per_minute) -> _WhichOneofReturnType__requests_per_minute | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tokens_per_minute) -> _WhichOneofReturnType__tokens_per_minute | None: ...
+
+Global___ProviderLimits: _TypeAlias = ProviderLimits  # noqa: Y015
+
+@_typing.final
 class Provider(_message.Message):
     """An endpoint that serves models."""
 
@@ -74,15 +171,28 @@ class Provider(_message.Message):
     REACHABLE_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
     MODELS_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    CALLS_UNDER_WAY_FIELD_NUMBER: _builtins.int
+    CONCURRENT_CALLS_NOW_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name, as `Participant.provider` gives it."""
     reachable: _builtins.bool
     """Whether its models can be asked now."""
     problem: _builtins.str
     """Why not, in one sentence that names the cure; empty if reachable."""
+    calls_under_way: _builtins.int
+    """Calls under way now."""
+    concurrent_calls_now: _builtins.int
+    """Calls that may be under way at once as things stand: fewer than the limit
+    after the provider said that it has too many.
+    """
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
         """Models that it serves or that the settings name."""
+
+    @_builtins.property
+    def limits(self) -> Global___ProviderLimits:
+        """How fast it may be called."""
 
     def __init__(
         self,
@@ -91,10 +201,13 @@ class Provider(_message.Message):
         reachable: _builtins.bool = ...,
         problem: _builtins.str = ...,
         models: _abc.Iterable[Global___Model] | None = ...,
+        limits: Global___ProviderLimits | None = ...,
+        calls_under_way: _builtins.int = ...,
+        concurrent_calls_now: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models", "name", b"name", "problem", b"problem", "reachable", b"reachable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_under_way", b"calls_under_way", "concurrent_calls_now", b"concurrent_calls_now", "limits", b"limits", "models", b"models", "name", b"name", "problem", b"problem", "reachable", b"reachable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

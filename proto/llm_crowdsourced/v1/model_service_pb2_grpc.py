@@ -41,6 +41,11 @@ class ModelServiceStub:
                 request_serializer=llm__crowdsourced_dot_v1_dot_model__service__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=llm__crowdsourced_dot_v1_dot_model__service__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.UpdateProviderLimits = channel.unary_unary(
+                '/llm_crowdsourced.v1.ModelService/UpdateProviderLimits',
+                request_serializer=llm__crowdsourced_dot_v1_dot_model__service__pb2.UpdateProviderLimitsRequest.SerializeToString,
+                response_deserializer=llm__crowdsourced_dot_v1_dot_model__service__pb2.UpdateProviderLimitsResponse.FromString,
+                _registered_method=True)
 
 
 class ModelServiceServicer:
@@ -56,6 +61,14 @@ class ModelServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateProviderLimits(self, request, context):
+        """Changes how fast a provider is called, at once and for all runs, until the
+        server ends; its settings say what holds after that.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ModelServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -63,6 +76,11 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=llm__crowdsourced_dot_v1_dot_model__service__pb2.ListModelsRequest.FromString,
                     response_serializer=llm__crowdsourced_dot_v1_dot_model__service__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'UpdateProviderLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateProviderLimits,
+                    request_deserializer=llm__crowdsourced_dot_v1_dot_model__service__pb2.UpdateProviderLimitsRequest.FromString,
+                    response_serializer=llm__crowdsourced_dot_v1_dot_model__service__pb2.UpdateProviderLimitsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -94,6 +112,33 @@ class ModelService:
             '/llm_crowdsourced.v1.ModelService/ListModels',
             llm__crowdsourced_dot_v1_dot_model__service__pb2.ListModelsRequest.SerializeToString,
             llm__crowdsourced_dot_v1_dot_model__service__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateProviderLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llm_crowdsourced.v1.ModelService/UpdateProviderLimits',
+            llm__crowdsourced_dot_v1_dot_model__service__pb2.UpdateProviderLimitsRequest.SerializeToString,
+            llm__crowdsourced_dot_v1_dot_model__service__pb2.UpdateProviderLimitsResponse.FromString,
             options,
             channel_credentials,
             insecure,

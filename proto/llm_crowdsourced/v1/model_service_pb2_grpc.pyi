@@ -39,6 +39,10 @@ class ModelServiceStub:
     """Lists the configured providers with their models, and whether each can be
     reached. Asks endpoints for their lists of models, which costs nothing.
     """
+    UpdateProviderLimits: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.UpdateProviderLimitsRequest, _model_service_pb2.UpdateProviderLimitsResponse]
+    """Changes how fast a provider is called, at once and for all runs, until the
+    server ends; its settings say what holds after that.
+    """
 
 @_typing.type_check_only
 class ModelServiceAsyncStub(ModelServiceStub):
@@ -50,6 +54,10 @@ class ModelServiceAsyncStub(ModelServiceStub):
     ListModels: _aio.UnaryUnaryMultiCallable[_model_service_pb2.ListModelsRequest, _model_service_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the configured providers with their models, and whether each can be
     reached. Asks endpoints for their lists of models, which costs nothing.
+    """
+    UpdateProviderLimits: _aio.UnaryUnaryMultiCallable[_model_service_pb2.UpdateProviderLimitsRequest, _model_service_pb2.UpdateProviderLimitsResponse]  # type: ignore[assignment]
+    """Changes how fast a provider is called, at once and for all runs, until the
+    server ends; its settings say what holds after that.
     """
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -65,6 +73,16 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_model_service_pb2.ListModelsResponse, _abc.Awaitable[_model_service_pb2.ListModelsResponse]]:
         """Lists the configured providers with their models, and whether each can be
         reached. Asks endpoints for their lists of models, which costs nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateProviderLimits(
+        self,
+        request: _model_service_pb2.UpdateProviderLimitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_service_pb2.UpdateProviderLimitsResponse, _abc.Awaitable[_model_service_pb2.UpdateProviderLimitsResponse]]:
+        """Changes how fast a provider is called, at once and for all runs, until the
+        server ends; its settings say what holds after that.
         """
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from llm_crowdsourced.v1 import call_pb2 as llm__crowdsourced_dot_v1_dot_call__pb2
+from llm_crowdsourced.v1 import league_pb2 as llm__crowdsourced_dot_v1_dot_league__pb2
 from llm_crowdsourced.v1 import round_pb2 as llm__crowdsourced_dot_v1_dot_round__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(llm_crowdsourced/v1/result_service.proto\x12\x13llm_crowdsourced.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1ellm_crowdsourced/v1/call.proto\x1a\x1fllm_crowdsourced/v1/round.proto\"\x92\x01\n\x0fGetRoundRequest\x12G\n\x04name\x18\x01 \x01(\tB9\xbaH6r422^runs/[a-z][a-z0-9-]{2,62}/rounds/[1-9][0-9]{0,5}$\x12\x36\n\x04view\x18\x02 \x01(\x0e\x32\x1e.llm_crowdsourced.v1.RoundViewB\x08\xbaH\x05\x82\x01\x02\x10\x01\"=\n\x10GetRoundResponse\x12)\n\x05round\x18\x01 \x01(\x0b\x32\x1a.llm_crowdsourced.v1.Round\"\xb9\x01\n\x11ListRoundsRequest\x12\x32\n\x06parent\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^runs/[a-z][a-z0-9-]{2,62}$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x36\n\x04view\x18\x04 \x01(\x0e\x32\x1e.llm_crowdsourced.v1.RoundViewB\x08\xbaH\x05\x82\x01\x02\x10\x01\"Y\n\x12ListRoundsResponse\x12*\n\x06rounds\x18\x01 \x03(\x0b\x32\x1a.llm_crowdsourced.v1.Round\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb7\x01\n\x10ListCallsRequest\x12\x32\n\x06parent\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^runs/[a-z][a-z0-9-]{2,62}$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x35\n\x04view\x18\x04 \x01(\x0e\x32\x1d.llm_crowdsourced.v1.CallViewB\x08\xbaH\x05\x82\x01\x02\x10\x01\"V\n\x11ListCallsResponse\x12(\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x19.llm_crowdsourced.v1.Call\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"G\n\x13GetStandingsRequest\x12\x30\n\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^runs/[a-z][a-z0-9-]{2,62}$\"\x7f\n\x14GetStandingsResponse\x12\x30\n\tstandings\x18\x01 \x03(\x0b\x32\x1d.llm_crowdsourced.v1.Standing\x12\r\n\x05marks\x18\x02 \x01(\x05\x12\x15\n\rplanned_marks\x18\x03 \x01(\x05\x12\x0f\n\x07summary\x18\x04 \x01(\t\"\xd1\x03\n\x08Standing\x12\x13\n\x0bparticipant\x18\x01 \x01(\t\x12\x11\n\x04rank\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x19\n\x0c\x61nswer_score\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x1b\n\x0equestion_score\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\x19\n\x0c\x61nswer_share\x18\x05 \x01(\x01H\x03\x88\x01\x01\x12\x13\n\x06points\x18\x06 \x01(\x01H\x04\x88\x01\x01\x12\r\n\x05marks\x18\x07 \x01(\x05\x12\x15\n\rplanned_marks\x18\x08 \x01(\x05\x12\x0e\n\x06rounds\x18\t \x01(\x05\x12\x1d\n\x10\x61nswer_score_low\x18\n \x01(\x01H\x05\x88\x01\x01\x12\x1e\n\x11\x61nswer_score_high\x18\x0b \x01(\x01H\x06\x88\x01\x01\x12\x16\n\tbest_rank\x18\x0c \x01(\x05H\x07\x88\x01\x01\x12\x17\n\nworst_rank\x18\r \x01(\x05H\x08\x88\x01\x01\x42\x07\n\x05_rankB\x0f\n\r_answer_scoreB\x11\n\x0f_question_scoreB\x0f\n\r_answer_shareB\t\n\x07_pointsB\x13\n\x11_answer_score_lowB\x14\n\x12_answer_score_highB\x0c\n\n_best_rankB\r\n\x0b_worst_rank\"D\n\x10\x45xportRunRequest\x12\x30\n\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^runs/[a-z][a-z0-9-]{2,62}$\"0\n\x11\x45xportRunResponse\x12\r\n\x05table\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x32\xe6\x03\n\rResultService\x12W\n\x08GetRound\x12$.llm_crowdsourced.v1.GetRoundRequest\x1a%.llm_crowdsourced.v1.GetRoundResponse\x12]\n\nListRounds\x12&.llm_crowdsourced.v1.ListRoundsRequest\x1a\'.llm_crowdsourced.v1.ListRoundsResponse\x12Z\n\tListCalls\x12%.llm_crowdsourced.v1.ListCallsRequest\x1a&.llm_crowdsourced.v1.ListCallsResponse\x12\x63\n\x0cGetStandings\x12(.llm_crowdsourced.v1.GetStandingsRequest\x1a).llm_crowdsourced.v1.GetStandingsResponse\x12\\\n\tExportRun\x12%.llm_crowdsourced.v1.ExportRunRequest\x1a&.llm_crowdsourced.v1.ExportRunResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(llm_crowdsourced/v1/result_service.proto\x12\x13llm_crowdsourced.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1ellm_crowdsourced/v1/call.proto\x1a llm_crowdsourced/v1/league.proto\x1a\x1fllm_crowdsourced/v1/round.proto\"\x92\x01\n\x0fGetRoundRequest\x12G\n\x04name\x18\x01 \x01(\tB9\xbaH6r422^runs/[a-z][a-z0-9-]{2,62}/rounds/[1-9][0-9]{0,5}$\x12\x36\n\x04view\x18\x02 \x01(\x0e\x32\x1e.llm_crowdsourced.v1.RoundViewB\x08\xbaH\x05\x82\x01\x02\x10\x01\"=\n\x10GetRoundResponse\x12)\n\x05round\x18\x01 \x01(\x0b\x32\x1a.llm_crowdsourced.v1.Round\"\xb9\x01\n\x11ListRoundsRequest\x12\x32\n\x06parent\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^runs/[a-z][a-z0-9-]{2,62}$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x36\n\x04view\x18\x04 \x01(\x0e\x32\x1e.llm_crowdsourced.v1.RoundViewB\x08\xbaH\x05\x82\x01\x02\x10\x01\"Y\n\x12ListRoundsResponse\x12*\n\x06rounds\x18\x01 \x03(\x0b\x32\x1a.llm_crowdsourced.v1.Round\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb7\x01\n\x10ListCallsRequest\x12\x32\n\x06parent\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^runs/[a-z][a-z0-9-]{2,62}$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x35\n\x04view\x18\x04 \x01(\x0e\x32\x1d.llm_crowdsourced.v1.CallViewB\x08\xbaH\x05\x82\x01\x02\x10\x01\"V\n\x11ListCallsResponse\x12(\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x19.llm_crowdsourced.v1.Call\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"G\n\x13GetStandingsRequest\x12\x30\n\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^runs/[a-z][a-z0-9-]{2,62}$\"\x99\x01\n\x14GetStandingsResponse\x12\x30\n\tstandings\x18\x01 \x03(\x0b\x32\x1d.llm_crowdsourced.v1.Standing\x12\r\n\x05marks\x18\x02 \x01(\x05\x12\x15\n\rplanned_marks\x18\x03 \x01(\x05\x12\x0f\n\x07summary\x18\x04 \x01(\t\x12\x18\n\x10\x63overage_warning\x18\x05 \x01(\t\"\xd1\x03\n\x08Standing\x12\x13\n\x0bparticipant\x18\x01 \x01(\t\x12\x11\n\x04rank\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x19\n\x0c\x61nswer_score\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x1b\n\x0equestion_score\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\x19\n\x0c\x61nswer_share\x18\x05 \x01(\x01H\x03\x88\x01\x01\x12\x13\n\x06points\x18\x06 \x01(\x01H\x04\x88\x01\x01\x12\r\n\x05marks\x18\x07 \x01(\x05\x12\x15\n\rplanned_marks\x18\x08 \x01(\x05\x12\x0e\n\x06rounds\x18\t \x01(\x05\x12\x1d\n\x10\x61nswer_score_low\x18\n \x01(\x01H\x05\x88\x01\x01\x12\x1e\n\x11\x61nswer_score_high\x18\x0b \x01(\x01H\x06\x88\x01\x01\x12\x16\n\tbest_rank\x18\x0c \x01(\x05H\x07\x88\x01\x01\x12\x17\n\nworst_rank\x18\r \x01(\x05H\x08\x88\x01\x01\x42\x07\n\x05_rankB\x0f\n\r_answer_scoreB\x11\n\x0f_question_scoreB\x0f\n\r_answer_shareB\t\n\x07_pointsB\x13\n\x11_answer_score_lowB\x14\n\x12_answer_score_highB\x0c\n\n_best_rankB\r\n\x0b_worst_rank\"\x80\x01\n\x12GetCoverageRequest\x12\x30\n\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^runs/[a-z][a-z0-9-]{2,62}$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"\x83\x02\n\x13GetCoverageResponse\x12\r\n\x05marks\x18\x01 \x01(\x05\x12\x15\n\rplanned_marks\x18\x02 \x01(\x05\x12\x0f\n\x07warning\x18\x03 \x01(\t\x12\x32\n\x06totals\x18\x04 \x03(\x0b\x32\".llm_crowdsourced.v1.CoverageTotal\x12\x36\n\x08\x66\x61ilures\x18\x05 \x03(\x0b\x32$.llm_crowdsourced.v1.CoverageFailure\x12\x30\n\x05\x63\x65lls\x18\x06 \x03(\x0b\x32!.llm_crowdsourced.v1.CoverageCell\x12\x17\n\x0fnext_page_token\x18\x07 \x01(\t\"\xb4\x01\n\rCoverageTotal\x12\x13\n\x0bparticipant\x18\x01 \x01(\t\x12\'\n\x04role\x18\x02 \x01(\x0e\x32\x19.llm_crowdsourced.v1.Role\x12\x0f\n\x07planned\x18\x03 \x01(\x05\x12\x0f\n\x07\x61rrived\x18\x04 \x01(\x05\x12\x10\n\x08repaired\x18\x05 \x01(\x05\x12\x0f\n\x07reasked\x18\x06 \x01(\x05\x12\x0f\n\x07missing\x18\x07 \x01(\x05\x12\x0f\n\x07pending\x18\x08 \x01(\x05\"\x9c\x01\n\x0f\x43overageFailure\x12\x13\n\x0bparticipant\x18\x01 \x01(\t\x12\'\n\x04role\x18\x02 \x01(\x0e\x32\x19.llm_crowdsourced.v1.Role\x12-\n\x07outcome\x18\x03 \x01(\x0e\x32\x1c.llm_crowdsourced.v1.Outcome\x12\r\n\x05\x63\x61use\x18\x04 \x01(\t\x12\r\n\x05\x63ount\x18\x05 \x01(\x05\"\xec\x01\n\x0c\x43overageCell\x12\r\n\x05round\x18\x01 \x01(\x05\x12\'\n\x04role\x18\x02 \x01(\x0e\x32\x19.llm_crowdsourced.v1.Role\x12\x13\n\x0bparticipant\x18\x03 \x01(\t\x12\x31\n\x05state\x18\x04 \x01(\x0e\x32\".llm_crowdsourced.v1.CoverageState\x12-\n\x07outcome\x18\x05 \x01(\x0e\x32\x1c.llm_crowdsourced.v1.Outcome\x12\r\n\x05\x63\x61use\x18\x06 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x07 \x01(\t\x12\x0e\n\x06reasks\x18\x08 \x01(\x05\"D\n\x10GetLedgerRequest\x12\x30\n\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^runs/[a-z][a-z0-9-]{2,62}$\"\xf1\x01\n\x11GetLedgerResponse\x12+\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x1b.llm_crowdsourced.v1.Budget\x12\x31\n\x07\x65ntries\x18\x02 \x03(\x0b\x32 .llm_crowdsourced.v1.LedgerEntry\x12/\n\x05total\x18\x03 \x01(\x0b\x32 .llm_crowdsourced.v1.LedgerEntry\x12\x17\n\x0f\x63\x61lls_under_way\x18\x04 \x01(\x03\x12\x17\n\x0freserved_tokens\x18\x05 \x01(\x03\x12\x19\n\x11reserved_cost_usd\x18\x06 \x01(\x01\"\x9f\x02\n\x0bLedgerEntry\x12\x13\n\x0bparticipant\x18\x01 \x01(\t\x12\'\n\x04role\x18\x02 \x01(\x0e\x32\x19.llm_crowdsourced.v1.Role\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\r\n\x05\x63\x61lls\x18\x05 \x01(\x03\x12\x14\n\x0c\x66\x61iled_calls\x18\x06 \x01(\x03\x12\x15\n\rprompt_tokens\x18\x07 \x01(\x03\x12\x19\n\x11\x63ompletion_tokens\x18\x08 \x01(\x03\x12\x10\n\x08\x63ost_usd\x18\t \x01(\x01\x12\x16\n\x0eunpriced_calls\x18\n \x01(\x03\x12\x16\n\x0e\x63harged_tokens\x18\x0b \x01(\x03\x12\x18\n\x10\x63harged_cost_usd\x18\x0c \x01(\x01\"D\n\x10\x45xportRunRequest\x12\x30\n\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^runs/[a-z][a-z0-9-]{2,62}$\"0\n\x11\x45xportRunResponse\x12\r\n\x05table\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c*\xbc\x01\n\rCoverageState\x12\x1e\n\x1a\x43OVERAGE_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43OVERAGE_STATE_ARRIVED\x10\x01\x12\x1b\n\x17\x43OVERAGE_STATE_REPAIRED\x10\x02\x12\x1a\n\x16\x43OVERAGE_STATE_REASKED\x10\x03\x12\x1a\n\x16\x43OVERAGE_STATE_MISSING\x10\x04\x12\x1a\n\x16\x43OVERAGE_STATE_PENDING\x10\x05\x32\xa4\x05\n\rResultService\x12W\n\x08GetRound\x12$.llm_crowdsourced.v1.GetRoundRequest\x1a%.llm_crowdsourced.v1.GetRoundResponse\x12]\n\nListRounds\x12&.llm_crowdsourced.v1.ListRoundsRequest\x1a\'.llm_crowdsourced.v1.ListRoundsResponse\x12Z\n\tListCalls\x12%.llm_crowdsourced.v1.ListCallsRequest\x1a&.llm_crowdsourced.v1.ListCallsResponse\x12\x63\n\x0cGetStandings\x12(.llm_crowdsourced.v1.GetStandingsRequest\x1a).llm_crowdsourced.v1.GetStandingsResponse\x12`\n\x0bGetCoverage\x12\'.llm_crowdsourced.v1.GetCoverageRequest\x1a(.llm_crowdsourced.v1.GetCoverageResponse\x12Z\n\tGetLedger\x12%.llm_crowdsourced.v1.GetLedgerRequest\x1a&.llm_crowdsourced.v1.GetLedgerResponse\x12\\\n\tExportRun\x12%.llm_crowdsourced.v1.ExportRunRequest\x1a&.llm_crowdsourced.v1.ExportRunResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,30 +57,56 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTCALLSREQUEST'].fields_by_name['view']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_GETSTANDINGSREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETSTANDINGSREQUEST'].fields_by_name['name']._serialized_options = b'\272H\037r\0352\033^runs/[a-z][a-z0-9-]{2,62}$'
+  _globals['_GETCOVERAGEREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_GETCOVERAGEREQUEST'].fields_by_name['name']._serialized_options = b'\272H\037r\0352\033^runs/[a-z][a-z0-9-]{2,62}$'
+  _globals['_GETCOVERAGEREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_GETCOVERAGEREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_GETCOVERAGEREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_GETCOVERAGEREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_GETLEDGERREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_GETLEDGERREQUEST'].fields_by_name['name']._serialized_options = b'\272H\037r\0352\033^runs/[a-z][a-z0-9-]{2,62}$'
   _globals['_EXPORTRUNREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_EXPORTRUNREQUEST'].fields_by_name['name']._serialized_options = b'\272H\037r\0352\033^runs/[a-z][a-z0-9-]{2,62}$'
-  _globals['_GETROUNDREQUEST']._serialized_start=160
-  _globals['_GETROUNDREQUEST']._serialized_end=306
-  _globals['_GETROUNDRESPONSE']._serialized_start=308
-  _globals['_GETROUNDRESPONSE']._serialized_end=369
-  _globals['_LISTROUNDSREQUEST']._serialized_start=372
-  _globals['_LISTROUNDSREQUEST']._serialized_end=557
-  _globals['_LISTROUNDSRESPONSE']._serialized_start=559
-  _globals['_LISTROUNDSRESPONSE']._serialized_end=648
-  _globals['_LISTCALLSREQUEST']._serialized_start=651
-  _globals['_LISTCALLSREQUEST']._serialized_end=834
-  _globals['_LISTCALLSRESPONSE']._serialized_start=836
-  _globals['_LISTCALLSRESPONSE']._serialized_end=922
-  _globals['_GETSTANDINGSREQUEST']._serialized_start=924
-  _globals['_GETSTANDINGSREQUEST']._serialized_end=995
-  _globals['_GETSTANDINGSRESPONSE']._serialized_start=997
-  _globals['_GETSTANDINGSRESPONSE']._serialized_end=1124
-  _globals['_STANDING']._serialized_start=1127
-  _globals['_STANDING']._serialized_end=1592
-  _globals['_EXPORTRUNREQUEST']._serialized_start=1594
-  _globals['_EXPORTRUNREQUEST']._serialized_end=1662
-  _globals['_EXPORTRUNRESPONSE']._serialized_start=1664
-  _globals['_EXPORTRUNRESPONSE']._serialized_end=1712
-  _globals['_RESULTSERVICE']._serialized_start=1715
-  _globals['_RESULTSERVICE']._serialized_end=2201
+  _globals['_COVERAGESTATE']._serialized_start=3354
+  _globals['_COVERAGESTATE']._serialized_end=3542
+  _globals['_GETROUNDREQUEST']._serialized_start=194
+  _globals['_GETROUNDREQUEST']._serialized_end=340
+  _globals['_GETROUNDRESPONSE']._serialized_start=342
+  _globals['_GETROUNDRESPONSE']._serialized_end=403
+  _globals['_LISTROUNDSREQUEST']._serialized_start=406
+  _globals['_LISTROUNDSREQUEST']._serialized_end=591
+  _globals['_LISTROUNDSRESPONSE']._serialized_start=593
+  _globals['_LISTROUNDSRESPONSE']._serialized_end=682
+  _globals['_LISTCALLSREQUEST']._serialized_start=685
+  _globals['_LISTCALLSREQUEST']._serialized_end=868
+  _globals['_LISTCALLSRESPONSE']._serialized_start=870
+  _globals['_LISTCALLSRESPONSE']._serialized_end=956
+  _globals['_GETSTANDINGSREQUEST']._serialized_start=958
+  _globals['_GETSTANDINGSREQUEST']._serialized_end=1029
+  _globals['_GETSTANDINGSRESPONSE']._serialized_start=1032
+  _globals['_GETSTANDINGSRESPONSE']._serialized_end=1185
+  _globals['_STANDING']._serialized_start=1188
+  _globals['_STANDING']._serialized_end=1653
+  _globals['_GETCOVERAGEREQUEST']._serialized_start=1656
+  _globals['_GETCOVERAGEREQUEST']._serialized_end=1784
+  _globals['_GETCOVERAGERESPONSE']._serialized_start=1787
+  _globals['_GETCOVERAGERESPONSE']._serialized_end=2046
+  _globals['_COVERAGETOTAL']._serialized_start=2049
+  _globals['_COVERAGETOTAL']._serialized_end=2229
+  _globals['_COVERAGEFAILURE']._serialized_start=2232
+  _globals['_COVERAGEFAILURE']._serialized_end=2388
+  _globals['_COVERAGECELL']._serialized_start=2391
+  _globals['_COVERAGECELL']._serialized_end=2627
+  _globals['_GETLEDGERREQUEST']._serialized_start=2629
+  _globals['_GETLEDGERREQUEST']._serialized_end=2697
+  _globals['_GETLEDGERRESPONSE']._serialized_start=2700
+  _globals['_GETLEDGERRESPONSE']._serialized_end=2941
+  _globals['_LEDGERENTRY']._serialized_start=2944
+  _globals['_LEDGERENTRY']._serialized_end=3231
+  _globals['_EXPORTRUNREQUEST']._serialized_start=3233
+  _globals['_EXPORTRUNREQUEST']._serialized_end=3301
+  _globals['_EXPORTRUNRESPONSE']._serialized_start=3303
+  _globals['_EXPORTRUNRESPONSE']._serialized_end=3351
+  _globals['_RESULTSERVICE']._serialized_start=3545
+  _globals['_RESULTSERVICE']._serialized_end=4221
 # @@protoc_insertion_point(module_scope)

@@ -7,7 +7,9 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from llm_crowdsourced.v1 import call_pb2 as _call_pb2
+from llm_crowdsourced.v1 import league_pb2 as _league_pb2
 from llm_crowdsourced.v1 import round_pb2 as _round_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +21,42 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _CoverageState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CoverageStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CoverageState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COVERAGE_STATE_UNSPECIFIED: _CoverageState.ValueType  # 0
+    """Never returned by the service."""
+    COVERAGE_STATE_ARRIVED: _CoverageState.ValueType  # 1
+    """The first reply was usable as it came."""
+    COVERAGE_STATE_REPAIRED: _CoverageState.ValueType  # 2
+    """The first reply was broken JSON and was mended."""
+    COVERAGE_STATE_REASKED: _CoverageState.ValueType  # 3
+    """A later reply, asked for with the reason, was usable."""
+    COVERAGE_STATE_MISSING: _CoverageState.ValueType  # 4
+    """Nothing usable came; the cell has the cause."""
+    COVERAGE_STATE_PENDING: _CoverageState.ValueType  # 5
+    """The step is not finished."""
+
+class CoverageState(_CoverageState, metaclass=_CoverageStateEnumTypeWrapper):
+    """How a step stands."""
+
+COVERAGE_STATE_UNSPECIFIED: CoverageState.ValueType  # 0
+"""Never returned by the service."""
+COVERAGE_STATE_ARRIVED: CoverageState.ValueType  # 1
+"""The first reply was usable as it came."""
+COVERAGE_STATE_REPAIRED: CoverageState.ValueType  # 2
+"""The first reply was broken JSON and was mended."""
+COVERAGE_STATE_REASKED: CoverageState.ValueType  # 3
+"""A later reply, asked for with the reason, was usable."""
+COVERAGE_STATE_MISSING: CoverageState.ValueType  # 4
+"""Nothing usable came; the cell has the cause."""
+COVERAGE_STATE_PENDING: CoverageState.ValueType  # 5
+"""The step is not finished."""
+Global___CoverageState: _TypeAlias = CoverageState  # noqa: Y015
 
 @_typing.final
 class GetRoundRequest(_message.Message):
@@ -230,6 +268,7 @@ class GetStandingsResponse(_message.Message):
     MARKS_FIELD_NUMBER: _builtins.int
     PLANNED_MARKS_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
+    COVERAGE_WARNING_FIELD_NUMBER: _builtins.int
     marks: _builtins.int
     """Marks received."""
     planned_marks: _builtins.int
@@ -237,6 +276,10 @@ class GetStandingsResponse(_message.Message):
     summary: _builtins.str
     """One sentence for people on who leads and who cannot be told apart; may be
     empty.
+    """
+    coverage_warning: _builtins.str
+    """One sentence when less than 90 % of the planned marks arrived, to be shown
+    above the standings; else empty.
     """
     @_builtins.property
     def standings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Standing]:
@@ -249,10 +292,11 @@ class GetStandingsResponse(_message.Message):
         marks: _builtins.int = ...,
         planned_marks: _builtins.int = ...,
         summary: _builtins.str = ...,
+        coverage_warning: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["marks", b"marks", "planned_marks", b"planned_marks", "standings", b"standings", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coverage_warning", b"coverage_warning", "marks", b"marks", "planned_marks", b"planned_marks", "standings", b"standings", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -370,6 +414,371 @@ class Standing(_message.Message):
 Global___Standing: _TypeAlias = Standing  # noqa: Y015
 
 @_typing.final
+class GetCoverageRequest(_message.Message):
+    """Request of `ResultService.GetCoverage`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. Format: `runs/{run_id}`."""
+    page_size: _builtins.int
+    """Optional. Rounds whose cells are returned at most; 100 if 0, never more
+    than 1000. A page may hold fewer, to keep a response near 2 MiB. The totals
+    are always those of the whole run.
+    """
+    page_token: _builtins.str
+    """Optional. From an earlier response; all other fields must be unchanged."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCoverageRequest: _TypeAlias = GetCoverageRequest  # noqa: Y015
+
+@_typing.final
+class GetCoverageResponse(_message.Message):
+    """Response of `ResultService.GetCoverage`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARKS_FIELD_NUMBER: _builtins.int
+    PLANNED_MARKS_FIELD_NUMBER: _builtins.int
+    WARNING_FIELD_NUMBER: _builtins.int
+    TOTALS_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    CELLS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    marks: _builtins.int
+    """Marks received."""
+    planned_marks: _builtins.int
+    """Marks that the run plans, those of missing answers included."""
+    warning: _builtins.str
+    """One sentence when less than 90 % of the planned marks arrived; else empty."""
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def totals(self) -> _containers.RepeatedCompositeFieldContainer[Global___CoverageTotal]:
+        """By participant and role, in league order, over the whole run."""
+
+    @_builtins.property
+    def failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___CoverageFailure]:
+        """Steps that failed, by participant, role and cause, most frequent first.
+        Steps that were skipped because another had failed are not in it.
+        """
+
+    @_builtins.property
+    def cells(self) -> _containers.RepeatedCompositeFieldContainer[Global___CoverageCell]:
+        """One for every step that the schedule has, by round, role and league order."""
+
+    def __init__(
+        self,
+        *,
+        marks: _builtins.int = ...,
+        planned_marks: _builtins.int = ...,
+        warning: _builtins.str = ...,
+        totals: _abc.Iterable[Global___CoverageTotal] | None = ...,
+        failures: _abc.Iterable[Global___CoverageFailure] | None = ...,
+        cells: _abc.Iterable[Global___CoverageCell] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cells", b"cells", "failures", b"failures", "marks", b"marks", "next_page_token", b"next_page_token", "planned_marks", b"planned_marks", "totals", b"totals", "warning", b"warning"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCoverageResponse: _TypeAlias = GetCoverageResponse  # noqa: Y015
+
+@_typing.final
+class CoverageTotal(_message.Message):
+    """What arrived of one participant in one role. `planned` is the sum of
+    `arrived`, `repaired`, `reasked`, `missing` and `pending`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTICIPANT_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    PLANNED_FIELD_NUMBER: _builtins.int
+    ARRIVED_FIELD_NUMBER: _builtins.int
+    REPAIRED_FIELD_NUMBER: _builtins.int
+    REASKED_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    participant: _builtins.str
+    """The participant."""
+    role: _round_pb2.Role.ValueType
+    """What was asked for."""
+    planned: _builtins.int
+    """Steps that the schedule has."""
+    arrived: _builtins.int
+    """Steps whose first reply was usable as it came."""
+    repaired: _builtins.int
+    """Steps whose first reply was broken JSON and was mended."""
+    reasked: _builtins.int
+    """Steps whose later reply, asked for with the reason, was usable."""
+    missing: _builtins.int
+    """Steps of which nothing usable came, those skipped included."""
+    pending: _builtins.int
+    """Steps that are not finished."""
+    def __init__(
+        self,
+        *,
+        participant: _builtins.str = ...,
+        role: _round_pb2.Role.ValueType = ...,
+        planned: _builtins.int = ...,
+        arrived: _builtins.int = ...,
+        repaired: _builtins.int = ...,
+        reasked: _builtins.int = ...,
+        missing: _builtins.int = ...,
+        pending: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived", b"arrived", "missing", b"missing", "participant", b"participant", "pending", b"pending", "planned", b"planned", "reasked", b"reasked", "repaired", b"repaired", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CoverageTotal: _TypeAlias = CoverageTotal  # noqa: Y015
+
+@_typing.final
+class CoverageFailure(_message.Message):
+    """Steps that one participant failed for one cause."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTICIPANT_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    participant: _builtins.str
+    """The participant."""
+    role: _round_pb2.Role.ValueType
+    """What was asked for."""
+    outcome: _round_pb2.Outcome.ValueType
+    """How the steps ended."""
+    cause: _builtins.str
+    """The cause in one word."""
+    count: _builtins.int
+    """How many."""
+    def __init__(
+        self,
+        *,
+        participant: _builtins.str = ...,
+        role: _round_pb2.Role.ValueType = ...,
+        outcome: _round_pb2.Outcome.ValueType = ...,
+        cause: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "count", b"count", "outcome", b"outcome", "participant", b"participant", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CoverageFailure: _TypeAlias = CoverageFailure  # noqa: Y015
+
+@_typing.final
+class CoverageCell(_message.Message):
+    """One step of the schedule: a participant in a round."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUND_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    PARTICIPANT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    REASKS_FIELD_NUMBER: _builtins.int
+    round: _builtins.int
+    """Index of the round, from 1."""
+    role: _round_pb2.Role.ValueType
+    """What is asked for."""
+    participant: _builtins.str
+    """The participant."""
+    state: Global___CoverageState.ValueType
+    """How it stands."""
+    outcome: _round_pb2.Outcome.ValueType
+    """How the step ended; unspecified while it has not."""
+    cause: _builtins.str
+    """The cause in one word, when it is missing."""
+    detail: _builtins.str
+    """One sentence for people, when it is missing."""
+    reasks: _builtins.int
+    """Times the model was asked again because its reply could not be read."""
+    def __init__(
+        self,
+        *,
+        round: _builtins.int = ...,
+        role: _round_pb2.Role.ValueType = ...,
+        participant: _builtins.str = ...,
+        state: Global___CoverageState.ValueType = ...,
+        outcome: _round_pb2.Outcome.ValueType = ...,
+        cause: _builtins.str = ...,
+        detail: _builtins.str = ...,
+        reasks: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "detail", b"detail", "outcome", b"outcome", "participant", b"participant", "reasks", b"reasks", "role", b"role", "round", b"round", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CoverageCell: _TypeAlias = CoverageCell  # noqa: Y015
+
+@_typing.final
+class GetLedgerRequest(_message.Message):
+    """Request of `ResultService.GetLedger`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. Format: `runs/{run_id}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLedgerRequest: _TypeAlias = GetLedgerRequest  # noqa: Y015
+
+@_typing.final
+class GetLedgerResponse(_message.Message):
+    """Response of `ResultService.GetLedger`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUDGET_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    CALLS_UNDER_WAY_FIELD_NUMBER: _builtins.int
+    RESERVED_TOKENS_FIELD_NUMBER: _builtins.int
+    RESERVED_COST_USD_FIELD_NUMBER: _builtins.int
+    calls_under_way: _builtins.int
+    """Calls under way now; 0 where this server does not play the run."""
+    reserved_tokens: _builtins.int
+    """Tokens that they may take at worst."""
+    reserved_cost_usd: _builtins.float
+    """US dollars that they may cost at worst."""
+    @_builtins.property
+    def budget(self) -> _league_pb2.Budget:
+        """The limits."""
+
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___LedgerEntry]:
+        """What was used, by participant in league order and then by role."""
+
+    @_builtins.property
+    def total(self) -> Global___LedgerEntry:
+        """The sum of the entries; its participant, role, provider and model are
+        unset.
+        """
+
+    def __init__(
+        self,
+        *,
+        budget: _league_pb2.Budget | None = ...,
+        entries: _abc.Iterable[Global___LedgerEntry] | None = ...,
+        total: Global___LedgerEntry | None = ...,
+        calls_under_way: _builtins.int = ...,
+        reserved_tokens: _builtins.int = ...,
+        reserved_cost_usd: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "total", b"total"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "calls_under_way", b"calls_under_way", "entries", b"entries", "reserved_cost_usd", b"reserved_cost_usd", "reserved_tokens", b"reserved_tokens", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLedgerResponse: _TypeAlias = GetLedgerResponse  # noqa: Y015
+
+@_typing.final
+class LedgerEntry(_message.Message):
+    """What one participant used in one role."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTICIPANT_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    FAILED_CALLS_FIELD_NUMBER: _builtins.int
+    PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+    COMPLETION_TOKENS_FIELD_NUMBER: _builtins.int
+    COST_USD_FIELD_NUMBER: _builtins.int
+    UNPRICED_CALLS_FIELD_NUMBER: _builtins.int
+    CHARGED_TOKENS_FIELD_NUMBER: _builtins.int
+    CHARGED_COST_USD_FIELD_NUMBER: _builtins.int
+    participant: _builtins.str
+    """The participant."""
+    role: _round_pb2.Role.ValueType
+    """What was asked for."""
+    provider: _builtins.str
+    """Provider of its model."""
+    model: _builtins.str
+    """Its model."""
+    calls: _builtins.int
+    """Calls, failed and repeated ones included."""
+    failed_calls: _builtins.int
+    """Of them, those that brought no reply: `OUTCOME_UNAVAILABLE`."""
+    prompt_tokens: _builtins.int
+    """Tokens of prompts, as far as providers told."""
+    completion_tokens: _builtins.int
+    """Tokens of completions, as far as providers told."""
+    cost_usd: _builtins.float
+    """Cost in US dollars of the calls whose price is known."""
+    unpriced_calls: _builtins.int
+    """Calls whose price or usage is not known, and which `cost_usd` leaves out."""
+    charged_tokens: _builtins.int
+    """Tokens as the budget counts them; see `Call.charged_tokens`."""
+    charged_cost_usd: _builtins.float
+    """US dollars as the budget counts them."""
+    def __init__(
+        self,
+        *,
+        participant: _builtins.str = ...,
+        role: _round_pb2.Role.ValueType = ...,
+        provider: _builtins.str = ...,
+        model: _builtins.str = ...,
+        calls: _builtins.int = ...,
+        failed_calls: _builtins.int = ...,
+        prompt_tokens: _builtins.int = ...,
+        completion_tokens: _builtins.int = ...,
+        cost_usd: _builtins.float = ...,
+        unpriced_calls: _builtins.int = ...,
+        charged_tokens: _builtins.int = ...,
+        charged_cost_usd: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "charged_cost_usd", b"charged_cost_usd", "charged_tokens", b"charged_tokens", "completion_tokens", b"completion_tokens", "cost_usd", b"cost_usd", "failed_calls", b"failed_calls", "model", b"model", "participant", b"participant", "prompt_tokens", b"prompt_tokens", "provider", b"provider", "role", b"role", "unpriced_calls", b"unpriced_calls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LedgerEntry: _TypeAlias = LedgerEntry  # noqa: Y015
+
+@_typing.final
 class ExportRunRequest(_message.Message):
     """Request of `ResultService.ExportRun`."""
 
@@ -402,7 +811,7 @@ class ExportRunResponse(_message.Message):
     TABLE_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     table: _builtins.str
-    """Table: `run`, `step`, `call`, `mark` or `event`."""
+    """Table: `run`, `step`, `retried_step`, `call`, `mark` or `event`."""
     data: _builtins.bytes
     """At most 1 MiB of the file."""
     def __init__(

@@ -55,6 +55,16 @@ class ResultServiceStub:
                 request_serializer=llm__crowdsourced_dot_v1_dot_result__service__pb2.GetStandingsRequest.SerializeToString,
                 response_deserializer=llm__crowdsourced_dot_v1_dot_result__service__pb2.GetStandingsResponse.FromString,
                 _registered_method=True)
+        self.GetCoverage = channel.unary_unary(
+                '/llm_crowdsourced.v1.ResultService/GetCoverage',
+                request_serializer=llm__crowdsourced_dot_v1_dot_result__service__pb2.GetCoverageRequest.SerializeToString,
+                response_deserializer=llm__crowdsourced_dot_v1_dot_result__service__pb2.GetCoverageResponse.FromString,
+                _registered_method=True)
+        self.GetLedger = channel.unary_unary(
+                '/llm_crowdsourced.v1.ResultService/GetLedger',
+                request_serializer=llm__crowdsourced_dot_v1_dot_result__service__pb2.GetLedgerRequest.SerializeToString,
+                response_deserializer=llm__crowdsourced_dot_v1_dot_result__service__pb2.GetLedgerResponse.FromString,
+                _registered_method=True)
         self.ExportRun = channel.unary_stream(
                 '/llm_crowdsourced.v1.ResultService/ExportRun',
                 request_serializer=llm__crowdsourced_dot_v1_dot_result__service__pb2.ExportRunRequest.SerializeToString,
@@ -94,6 +104,22 @@ class ResultServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCoverage(self, request, context):
+        """Returns what arrived of what was planned, step by step, and why the rest
+        did not.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLedger(self, request, context):
+        """Returns what a run has used by role and participant, and what the calls
+        under way may still take.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExportRun(self, request, context):
         """Streams the tables of a run as Parquet files, for bulk readers.
         """
@@ -123,6 +149,16 @@ def add_ResultServiceServicer_to_server(servicer, server):
                     servicer.GetStandings,
                     request_deserializer=llm__crowdsourced_dot_v1_dot_result__service__pb2.GetStandingsRequest.FromString,
                     response_serializer=llm__crowdsourced_dot_v1_dot_result__service__pb2.GetStandingsResponse.SerializeToString,
+            ),
+            'GetCoverage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCoverage,
+                    request_deserializer=llm__crowdsourced_dot_v1_dot_result__service__pb2.GetCoverageRequest.FromString,
+                    response_serializer=llm__crowdsourced_dot_v1_dot_result__service__pb2.GetCoverageResponse.SerializeToString,
+            ),
+            'GetLedger': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLedger,
+                    request_deserializer=llm__crowdsourced_dot_v1_dot_result__service__pb2.GetLedgerRequest.FromString,
+                    response_serializer=llm__crowdsourced_dot_v1_dot_result__service__pb2.GetLedgerResponse.SerializeToString,
             ),
             'ExportRun': grpc.unary_stream_rpc_method_handler(
                     servicer.ExportRun,
@@ -239,6 +275,60 @@ class ResultService:
             '/llm_crowdsourced.v1.ResultService/GetStandings',
             llm__crowdsourced_dot_v1_dot_result__service__pb2.GetStandingsRequest.SerializeToString,
             llm__crowdsourced_dot_v1_dot_result__service__pb2.GetStandingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCoverage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llm_crowdsourced.v1.ResultService/GetCoverage',
+            llm__crowdsourced_dot_v1_dot_result__service__pb2.GetCoverageRequest.SerializeToString,
+            llm__crowdsourced_dot_v1_dot_result__service__pb2.GetCoverageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLedger(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llm_crowdsourced.v1.ResultService/GetLedger',
+            llm__crowdsourced_dot_v1_dot_result__service__pb2.GetLedgerRequest.SerializeToString,
+            llm__crowdsourced_dot_v1_dot_result__service__pb2.GetLedgerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,14 @@ class ResultServiceStub:
     """Lists every call to a model, in the order in which they ended."""
     GetStandings: _grpc.UnaryUnaryMultiCallable[_result_service_pb2.GetStandingsRequest, _result_service_pb2.GetStandingsResponse]
     """Returns the standings of a run over the marks received so far."""
+    GetCoverage: _grpc.UnaryUnaryMultiCallable[_result_service_pb2.GetCoverageRequest, _result_service_pb2.GetCoverageResponse]
+    """Returns what arrived of what was planned, step by step, and why the rest
+    did not.
+    """
+    GetLedger: _grpc.UnaryUnaryMultiCallable[_result_service_pb2.GetLedgerRequest, _result_service_pb2.GetLedgerResponse]
+    """Returns what a run has used by role and participant, and what the calls
+    under way may still take.
+    """
     ExportRun: _grpc.UnaryStreamMultiCallable[_result_service_pb2.ExportRunRequest, _result_service_pb2.ExportRunResponse]
     """Streams the tables of a run as Parquet files, for bulk readers."""
 
@@ -57,6 +65,14 @@ class ResultServiceAsyncStub(ResultServiceStub):
     """Lists every call to a model, in the order in which they ended."""
     GetStandings: _aio.UnaryUnaryMultiCallable[_result_service_pb2.GetStandingsRequest, _result_service_pb2.GetStandingsResponse]  # type: ignore[assignment]
     """Returns the standings of a run over the marks received so far."""
+    GetCoverage: _aio.UnaryUnaryMultiCallable[_result_service_pb2.GetCoverageRequest, _result_service_pb2.GetCoverageResponse]  # type: ignore[assignment]
+    """Returns what arrived of what was planned, step by step, and why the rest
+    did not.
+    """
+    GetLedger: _aio.UnaryUnaryMultiCallable[_result_service_pb2.GetLedgerRequest, _result_service_pb2.GetLedgerResponse]  # type: ignore[assignment]
+    """Returns what a run has used by role and participant, and what the calls
+    under way may still take.
+    """
     ExportRun: _aio.UnaryStreamMultiCallable[_result_service_pb2.ExportRunRequest, _result_service_pb2.ExportRunResponse]  # type: ignore[assignment]
     """Streams the tables of a run as Parquet files, for bulk readers."""
 
@@ -94,6 +110,26 @@ class ResultServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_result_service_pb2.GetStandingsResponse, _abc.Awaitable[_result_service_pb2.GetStandingsResponse]]:
         """Returns the standings of a run over the marks received so far."""
+
+    @_abc_1.abstractmethod
+    def GetCoverage(
+        self,
+        request: _result_service_pb2.GetCoverageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_result_service_pb2.GetCoverageResponse, _abc.Awaitable[_result_service_pb2.GetCoverageResponse]]:
+        """Returns what arrived of what was planned, step by step, and why the rest
+        did not.
+        """
+
+    @_abc_1.abstractmethod
+    def GetLedger(
+        self,
+        request: _result_service_pb2.GetLedgerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_result_service_pb2.GetLedgerResponse, _abc.Awaitable[_result_service_pb2.GetLedgerResponse]]:
+        """Returns what a run has used by role and participant, and what the calls
+        under way may still take.
+        """
 
     @_abc_1.abstractmethod
     def ExportRun(

@@ -53,7 +53,9 @@ class Run(_message.Message):
         STATE_CANCELLING: Run._State.ValueType  # 4
         """A cancellation was accepted; calls under way are being stopped."""
         STATE_SUCCEEDED: Run._State.ValueType  # 5
-        """Terminal. Every step was played, whatever its outcome."""
+        """Terminal. Every step was played, whatever its outcome. Only
+        `RunService.RetryRun` sets such a run going again.
+        """
         STATE_FAILED: Run._State.ValueType  # 6
         """Terminal. Stopped by an error of the service; see `failure`."""
         STATE_CANCELLED: Run._State.ValueType  # 7
@@ -77,7 +79,9 @@ class Run(_message.Message):
     STATE_CANCELLING: Run.State.ValueType  # 4
     """A cancellation was accepted; calls under way are being stopped."""
     STATE_SUCCEEDED: Run.State.ValueType  # 5
-    """Terminal. Every step was played, whatever its outcome."""
+    """Terminal. Every step was played, whatever its outcome. Only
+    `RunService.RetryRun` sets such a run going again.
+    """
     STATE_FAILED: Run.State.ValueType  # 6
     """Terminal. Stopped by an error of the service; see `failure`."""
     STATE_CANCELLED: Run.State.ValueType  # 7
@@ -113,8 +117,9 @@ class Run(_message.Message):
     """Output only. Version of the server that created the run."""
     @_builtins.property
     def league(self) -> _league_pb2.League:
-        """Immutable but for its budget, which a resumption may raise. What was asked
-        for, with defaults filled in.
+        """Immutable but for its budget and `max_concurrent_calls`, which
+        `RunService.UpdateRunLimits` and a resumption change. What was asked for,
+        with defaults filled in.
         """
 
     @_builtins.property
@@ -200,6 +205,9 @@ class Progress(_message.Message):
     FAILURES_FIELD_NUMBER: _builtins.int
     MARKS_FIELD_NUMBER: _builtins.int
     TOTAL_MARKS_FIELD_NUMBER: _builtins.int
+    CHARGED_TOKENS_FIELD_NUMBER: _builtins.int
+    CHARGED_COST_USD_FIELD_NUMBER: _builtins.int
+    FAILED_STEPS_FIELD_NUMBER: _builtins.int
     done_steps: _builtins.int
     """Steps finished, whatever their outcome."""
     total_steps: _builtins.int
@@ -220,6 +228,16 @@ class Progress(_message.Message):
     """Marks received."""
     total_marks: _builtins.int
     """Marks planned: `N (N-1)^2` a cycle when everyone judges."""
+    charged_tokens: _builtins.int
+    """Tokens as the budget counts them: what providers told, and the worst case
+    of calls that may have worked without telling.
+    """
+    charged_cost_usd: _builtins.float
+    """US dollars as the budget counts them."""
+    failed_steps: _builtins.int
+    """Finished steps that asked a model and are not `OUTCOME_OK`; those that
+    were skipped because another had failed are not in it.
+    """
     @_builtins.property
     def failures(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Finished steps that are not `OUTCOME_OK`, by cause, such as `unparsable`
@@ -240,10 +258,13 @@ class Progress(_message.Message):
         failures: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         marks: _builtins.int = ...,
         total_marks: _builtins.int = ...,
+        charged_tokens: _builtins.int = ...,
+        charged_cost_usd: _builtins.float = ...,
+        failed_steps: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "completion_tokens", b"completion_tokens", "cost_usd", b"cost_usd", "done_steps", b"done_steps", "failures", b"failures", "marks", b"marks", "ok_steps", b"ok_steps", "prompt_tokens", b"prompt_tokens", "total_marks", b"total_marks", "total_steps", b"total_steps", "unpriced_calls", b"unpriced_calls"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "charged_cost_usd", b"charged_cost_usd", "charged_tokens", b"charged_tokens", "completion_tokens", b"completion_tokens", "cost_usd", b"cost_usd", "done_steps", b"done_steps", "failed_steps", b"failed_steps", "failures", b"failures", "marks", b"marks", "ok_steps", b"ok_steps", "prompt_tokens", b"prompt_tokens", "total_marks", b"total_marks", "total_steps", b"total_steps", "unpriced_calls", b"unpriced_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

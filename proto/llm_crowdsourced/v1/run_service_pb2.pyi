@@ -449,6 +449,128 @@ class CancelRunResponse(_message.Message):
 Global___CancelRunResponse: _TypeAlias = CancelRunResponse  # noqa: Y015
 
 @_typing.final
+class RetryRunRequest(_message.Message):
+    """Request of `RunService.RetryRun`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. Format: `runs/{run_id}`."""
+    @_builtins.property
+    def budget(self) -> _league_pb2.Budget:
+        """Optional. Takes the place of the run's budget, which counts what earlier
+        attempts used as well.
+        """
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        budget: _league_pb2.Budget | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryRunRequest: _TypeAlias = RetryRunRequest  # noqa: Y015
+
+@_typing.final
+class RetryRunResponse(_message.Message):
+    """Response of `RunService.RetryRun`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    REOPENED_STEPS_FIELD_NUMBER: _builtins.int
+    UNSKIPPED_STEPS_FIELD_NUMBER: _builtins.int
+    reopened_steps: _builtins.int
+    """Steps that are asked again."""
+    unskipped_steps: _builtins.int
+    """Steps that had been skipped for want of them and are played now."""
+    @_builtins.property
+    def run(self) -> _run_pb2.Run:
+        """The run; unchanged when there was nothing to ask again."""
+
+    def __init__(
+        self,
+        *,
+        run: _run_pb2.Run | None = ...,
+        reopened_steps: _builtins.int = ...,
+        unskipped_steps: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reopened_steps", b"reopened_steps", "run", b"run", "unskipped_steps", b"unskipped_steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryRunResponse: _TypeAlias = RetryRunResponse  # noqa: Y015
+
+@_typing.final
+class UpdateRunLimitsRequest(_message.Message):
+    """Request of `RunService.UpdateRunLimits`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
+    MAX_CONCURRENT_CALLS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. Format: `runs/{run_id}`."""
+    max_concurrent_calls: _builtins.int
+    """Optional. Calls of the run under way at once, at most. Unchanged if unset."""
+    @_builtins.property
+    def budget(self) -> _league_pb2.Budget:
+        """Optional. Takes the place of the run's budget; an empty one lifts every
+        limit. Unchanged if unset.
+        """
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        budget: _league_pb2.Budget | None = ...,
+        max_concurrent_calls: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_concurrent_calls", b"_max_concurrent_calls", "budget", b"budget", "max_concurrent_calls", b"max_concurrent_calls"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_concurrent_calls", b"_max_concurrent_calls", "budget", b"budget", "max_concurrent_calls", b"max_concurrent_calls", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_concurrent_calls: _TypeAlias = _typing.Literal["max_concurrent_calls"]  # noqa: Y015
+    _WhichOneofArgType__max_concurrent_calls: _TypeAlias = _typing.Literal["_max_concurrent_calls", b"_max_concurrent_calls"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_concurrent_calls) -> _WhichOneofReturnType__max_concurrent_calls | None: ...
+
+Global___UpdateRunLimitsRequest: _TypeAlias = UpdateRunLimitsRequest  # noqa: Y015
+
+@_typing.final
+class UpdateRunLimitsResponse(_message.Message):
+    """Response of `RunService.UpdateRunLimits`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def run(self) -> _run_pb2.Run:
+        """The run."""
+
+    def __init__(
+        self,
+        *,
+        run: _run_pb2.Run | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateRunLimitsResponse: _TypeAlias = UpdateRunLimitsResponse  # noqa: Y015
+
+@_typing.final
 class RejudgeRunRequest(_message.Message):
     """Request of `RunService.RejudgeRun`."""
 

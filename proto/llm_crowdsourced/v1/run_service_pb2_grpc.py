@@ -70,6 +70,16 @@ class RunServiceStub:
                 request_serializer=llm__crowdsourced_dot_v1_dot_run__service__pb2.CancelRunRequest.SerializeToString,
                 response_deserializer=llm__crowdsourced_dot_v1_dot_run__service__pb2.CancelRunResponse.FromString,
                 _registered_method=True)
+        self.RetryRun = channel.unary_unary(
+                '/llm_crowdsourced.v1.RunService/RetryRun',
+                request_serializer=llm__crowdsourced_dot_v1_dot_run__service__pb2.RetryRunRequest.SerializeToString,
+                response_deserializer=llm__crowdsourced_dot_v1_dot_run__service__pb2.RetryRunResponse.FromString,
+                _registered_method=True)
+        self.UpdateRunLimits = channel.unary_unary(
+                '/llm_crowdsourced.v1.RunService/UpdateRunLimits',
+                request_serializer=llm__crowdsourced_dot_v1_dot_run__service__pb2.UpdateRunLimitsRequest.SerializeToString,
+                response_deserializer=llm__crowdsourced_dot_v1_dot_run__service__pb2.UpdateRunLimitsResponse.FromString,
+                _registered_method=True)
         self.RejudgeRun = channel.unary_unary(
                 '/llm_crowdsourced.v1.RunService/RejudgeRun',
                 request_serializer=llm__crowdsourced_dot_v1_dot_run__service__pb2.RejudgeRunRequest.SerializeToString,
@@ -140,6 +150,26 @@ class RunServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RetryRun(self, request, context):
+        """Asks again, at the caller's word, exactly the steps of a run that ended
+        `OUTCOME_UNAVAILABLE` or `OUTCOME_UNPARSABLE`, and plays the steps that had
+        been skipped for want of them. The run must be `STATE_SUCCEEDED` or
+        `STATE_PAUSED`; it is left in `STATE_RUNNING`. Earlier attempts stay on
+        record. Judgments that have arrived are not asked for again, so an answer
+        that arrives only now is seen by those judges alone whose judgment is open.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateRunLimits(self, request, context):
+        """Changes the limits of a run that is not terminal, at once: a lower limit
+        holds from the next call on, a higher one lets waiting calls go.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RejudgeRun(self, request, context):
         """Creates a run that judges the questions and answers of a terminal run
         again, with other options or judges. Both sets of judgments stay.
@@ -193,6 +223,16 @@ def add_RunServiceServicer_to_server(servicer, server):
                     servicer.CancelRun,
                     request_deserializer=llm__crowdsourced_dot_v1_dot_run__service__pb2.CancelRunRequest.FromString,
                     response_serializer=llm__crowdsourced_dot_v1_dot_run__service__pb2.CancelRunResponse.SerializeToString,
+            ),
+            'RetryRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryRun,
+                    request_deserializer=llm__crowdsourced_dot_v1_dot_run__service__pb2.RetryRunRequest.FromString,
+                    response_serializer=llm__crowdsourced_dot_v1_dot_run__service__pb2.RetryRunResponse.SerializeToString,
+            ),
+            'UpdateRunLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateRunLimits,
+                    request_deserializer=llm__crowdsourced_dot_v1_dot_run__service__pb2.UpdateRunLimitsRequest.FromString,
+                    response_serializer=llm__crowdsourced_dot_v1_dot_run__service__pb2.UpdateRunLimitsResponse.SerializeToString,
             ),
             'RejudgeRun': grpc.unary_unary_rpc_method_handler(
                     servicer.RejudgeRun,
@@ -395,6 +435,60 @@ class RunService:
             '/llm_crowdsourced.v1.RunService/CancelRun',
             llm__crowdsourced_dot_v1_dot_run__service__pb2.CancelRunRequest.SerializeToString,
             llm__crowdsourced_dot_v1_dot_run__service__pb2.CancelRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llm_crowdsourced.v1.RunService/RetryRun',
+            llm__crowdsourced_dot_v1_dot_run__service__pb2.RetryRunRequest.SerializeToString,
+            llm__crowdsourced_dot_v1_dot_run__service__pb2.RetryRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateRunLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llm_crowdsourced.v1.RunService/UpdateRunLimits',
+            llm__crowdsourced_dot_v1_dot_run__service__pb2.UpdateRunLimitsRequest.SerializeToString,
+            llm__crowdsourced_dot_v1_dot_run__service__pb2.UpdateRunLimitsResponse.FromString,
             options,
             channel_credentials,
             insecure,

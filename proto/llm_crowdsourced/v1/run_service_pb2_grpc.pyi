@@ -55,6 +55,18 @@ class RunServiceStub:
     """Goes on with a paused run. Leaves `STATE_RUNNING`."""
     CancelRun: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.CancelRunRequest, _run_service_pb2.CancelRunResponse]
     """Asks a run to stop. Idempotent while the run is `STATE_CANCELLING`."""
+    RetryRun: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.RetryRunRequest, _run_service_pb2.RetryRunResponse]
+    """Asks again, at the caller's word, exactly the steps of a run that ended
+    `OUTCOME_UNAVAILABLE` or `OUTCOME_UNPARSABLE`, and plays the steps that had
+    been skipped for want of them. The run must be `STATE_SUCCEEDED` or
+    `STATE_PAUSED`; it is left in `STATE_RUNNING`. Earlier attempts stay on
+    record. Judgments that have arrived are not asked for again, so an answer
+    that arrives only now is seen by those judges alone whose judgment is open.
+    """
+    UpdateRunLimits: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.UpdateRunLimitsRequest, _run_service_pb2.UpdateRunLimitsResponse]
+    """Changes the limits of a run that is not terminal, at once: a lower limit
+    holds from the next call on, a higher one lets waiting calls go.
+    """
     RejudgeRun: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.RejudgeRunRequest, _run_service_pb2.RejudgeRunResponse]
     """Creates a run that judges the questions and answers of a terminal run
     again, with other options or judges. Both sets of judgments stay.
@@ -91,6 +103,18 @@ class RunServiceAsyncStub(RunServiceStub):
     """Goes on with a paused run. Leaves `STATE_RUNNING`."""
     CancelRun: _aio.UnaryUnaryMultiCallable[_run_service_pb2.CancelRunRequest, _run_service_pb2.CancelRunResponse]  # type: ignore[assignment]
     """Asks a run to stop. Idempotent while the run is `STATE_CANCELLING`."""
+    RetryRun: _aio.UnaryUnaryMultiCallable[_run_service_pb2.RetryRunRequest, _run_service_pb2.RetryRunResponse]  # type: ignore[assignment]
+    """Asks again, at the caller's word, exactly the steps of a run that ended
+    `OUTCOME_UNAVAILABLE` or `OUTCOME_UNPARSABLE`, and plays the steps that had
+    been skipped for want of them. The run must be `STATE_SUCCEEDED` or
+    `STATE_PAUSED`; it is left in `STATE_RUNNING`. Earlier attempts stay on
+    record. Judgments that have arrived are not asked for again, so an answer
+    that arrives only now is seen by those judges alone whose judgment is open.
+    """
+    UpdateRunLimits: _aio.UnaryUnaryMultiCallable[_run_service_pb2.UpdateRunLimitsRequest, _run_service_pb2.UpdateRunLimitsResponse]  # type: ignore[assignment]
+    """Changes the limits of a run that is not terminal, at once: a lower limit
+    holds from the next call on, a higher one lets waiting calls go.
+    """
     RejudgeRun: _aio.UnaryUnaryMultiCallable[_run_service_pb2.RejudgeRunRequest, _run_service_pb2.RejudgeRunResponse]  # type: ignore[assignment]
     """Creates a run that judges the questions and answers of a terminal run
     again, with other options or judges. Both sets of judgments stay.
@@ -166,6 +190,30 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_run_service_pb2.CancelRunResponse, _abc.Awaitable[_run_service_pb2.CancelRunResponse]]:
         """Asks a run to stop. Idempotent while the run is `STATE_CANCELLING`."""
+
+    @_abc_1.abstractmethod
+    def RetryRun(
+        self,
+        request: _run_service_pb2.RetryRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_run_service_pb2.RetryRunResponse, _abc.Awaitable[_run_service_pb2.RetryRunResponse]]:
+        """Asks again, at the caller's word, exactly the steps of a run that ended
+        `OUTCOME_UNAVAILABLE` or `OUTCOME_UNPARSABLE`, and plays the steps that had
+        been skipped for want of them. The run must be `STATE_SUCCEEDED` or
+        `STATE_PAUSED`; it is left in `STATE_RUNNING`. Earlier attempts stay on
+        record. Judgments that have arrived are not asked for again, so an answer
+        that arrives only now is seen by those judges alone whose judgment is open.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateRunLimits(
+        self,
+        request: _run_service_pb2.UpdateRunLimitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_run_service_pb2.UpdateRunLimitsResponse, _abc.Awaitable[_run_service_pb2.UpdateRunLimitsResponse]]:
+        """Changes the limits of a run that is not terminal, at once: a lower limit
+        holds from the next call on, a higher one lets waiting calls go.
+        """
 
     @_abc_1.abstractmethod
     def RejudgeRun(
