@@ -37,9 +37,14 @@ _DROPPABLE = ("frequency_penalty", "seed", "reasoning_effort", "top_p", "tempera
 
 
 class Concessions:
-    """What one endpoint refuses for one model; shared by all who ask it."""
+    """What one endpoint refuses for one model; shared by all who ask it.
+
+    Attributes:
+        learnt: How many refusals were learnt from: another number, another body.
+    """
 
     def __init__(self) -> None:
+        self.learnt = 0
         self._format = 0
         self._dropped: set[str] = set()
         self._newer_limit = False
@@ -120,6 +125,7 @@ class Concessions:
         return "stream" if "stream" in body and _STREAM_WORDS.search(text) else ""
 
     def _leave(self, name: str) -> str:
+        self.learnt += 1
         if name == _LIMIT:
             # Only renamed, never dropped: without it nothing bounds the cost.
             self._newer_limit = True
@@ -128,6 +134,7 @@ class Concessions:
         return f"without {name}"
 
     def _step_down(self, body: dict[str, Any]) -> str:
+        self.learnt += 1
         sent = _FORMATS.index(body["response_format"]["type"])
         self._format = max(self._format, sent + 1)
         return f"with response_format {_FORMATS[self._format]}"

@@ -4,10 +4,10 @@ import asyncio
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
-import openai
+import httpx2
 
+from server.models.connection import Connection
 from server.models.endings import (
     NETWORK_ERRORS,
     Ending,
@@ -18,6 +18,9 @@ from server.models.endings import (
     unavailable,
 )
 from server.models.reply import ReplyReader, clean
+
+MAX_ERROR = 64 * 1024
+"""Bytes of an error's body that are read."""
 
 
 class Exchange:
@@ -34,8 +37,8 @@ class Exchange:
         first_token_s: Seconds to the first piece of a streamed reply.
     """
 
-    def __init__(self, client: openai.AsyncOpenAI, *, timeout_s: float, stall_s: float) -> None:
-        self._client = client
+    def __init__(self, connection: Connection, *, timeout_s: float, stall_s: float) -> None:
+        self._connection = connection
         self._timeout_s = timeout_s
         self._stall_s = stall_s
         self._begun = 0.0
@@ -53,14 +56,18 @@ class Exchange:
         """The reply, or the body of an error."""
         return self.reader.text if self.error_body is None else self.error_body
 
-    async def run(self, body: dict[str, Any], headers: Mapping[str, str]) -> Ending:
+    async def run(self, body: bytes, headers: Mapping[str, str], *, streamed: bool) -> Ending:
         """Sends the request and returns how it ended.
+
+        Args:
+            body: The request, as JSON.
+            headers: Headers of this call alone.
+            streamed: The request asks for a stream.
 
         Raises:
             asyncio.CancelledError: The task was cancelled; what had arrived by
                 then is kept.
         """
-        streamed = bool(body.get("stream"))
         self.started_at = _now()
         self._begun = time.perf_counter()
         try:
@@ -69,45 +76,53 @@ class Exchange:
             stall_s = self._stall_s if streamed else None
             async with asyncio.timeout(self._timeout_s) as total, asyncio.timeout(stall_s) as stall:
                 await self._receive(body, headers, stall if streamed else None)
-            self.reader.close()
-            return self.reader.ending()
         except TimeoutError:
             if total.expired():
                 return unavailable("timeout", f"no full reply within {self._timeout_s:g} s")
             return unavailable("stalled", f"nothing arrived for {self._stall_s:g} s")
-        except openai.APIStatusError as error:
-            return self._refused(error)
         except NETWORK_ERRORS as error:
             return of_exception(error, answered=self.status is not None)
         finally:
             self.latency_s = time.perf_counter() - self._begun
+        if self.error_body is not None and self.status is not None:
+            return of_status(self.status, self.error_body)
+        self.reader.close()
+        return self.reader.ending()
 
     async def _receive(
-        self, body: dict[str, Any], headers: Mapping[str, str], stall: asyncio.Timeout | None
+        self, body: bytes, headers: Mapping[str, str], stall: asyncio.Timeout | None
     ) -> None:
-        completions = self._client.chat.completions.with_streaming_response
-        # As extra body it is sent as it is; the SDK's own arguments are walked
-        # type by type, which takes longer than all the rest of a call.
-        call = completions.create(
-            model=body["model"], messages=[], extra_body=body, extra_headers=headers
-        )
-        loop = asyncio.get_running_loop()
-        async with call as response:
+        response = await self._connection.post(body, headers)
+        try:
             self.status = response.status_code
-            async for chunk in response.iter_bytes():
-                if stall is not None:
-                    stall.reschedule(loop.time() + self._stall_s)
-                if self.reader.feed(chunk) and stall is not None and self.first_token_s is None:
-                    self.first_token_s = time.perf_counter() - self._begun
-                if self.reader.done:
-                    break
+            if response.is_error:
+                await self._receive_error(response)
+            else:
+                await self._receive_reply(response, stall)
+        finally:
+            await response.aclose()
 
-    def _refused(self, error: openai.APIStatusError) -> Ending:
-        self.status = error.status_code
-        self.error_body = clean(error.response.text)
+    async def _receive_error(self, response: httpx2.Response) -> None:
+        self.retry_after_s = retry_after(response.headers)
+        data = b""
+        async for chunk in response.aiter_bytes():
+            data += chunk
+            if len(data) >= MAX_ERROR:
+                break
+        self.error_body = clean(data[:MAX_ERROR].decode("utf-8", "replace"))
         self.error_param = read_error(self.error_body).param
-        self.retry_after_s = retry_after(error.response.headers)
-        return of_status(error.status_code, self.error_body)
+
+    async def _receive_reply(
+        self, response: httpx2.Response, stall: asyncio.Timeout | None
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        async for chunk in response.aiter_bytes():
+            if stall is not None:
+                stall.reschedule(loop.time() + self._stall_s)
+            if self.reader.feed(chunk) and stall is not None and self.first_token_s is None:
+                self.first_token_s = time.perf_counter() - self._begun
+            if self.reader.done:
+                break
 
 
 def _now() -> datetime:

@@ -9,11 +9,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import openai
-
 from server.league.league import Participant
 from server.models.chat import Attempt, CallGate, ChatRequest, Usage
 from server.models.concessions import Concessions
+from server.models.connection import Connection
 from server.models.endings import RETRIED, Ending, unavailable
 from server.models.exchange import Exchange
 from server.models.pacing import Pacer, Place
@@ -34,7 +33,7 @@ class Endpoint:
     """One model of one provider, shared by all participants that play with it.
 
     Attributes:
-        client: Client of the endpoint.
+        connection: The way to the endpoint.
         pacer: Pacer of the provider.
         settings: The provider's settings.
         prices: What is known of the model; `None` if nothing is.
@@ -42,7 +41,7 @@ class Endpoint:
         concessions: What the endpoint has refused so far.
     """
 
-    client: openai.AsyncOpenAI = field(repr=False)
+    connection: Connection
     pacer: Pacer
     settings: ProviderSettings
     prices: ModelSettings | None = None
@@ -94,23 +93,23 @@ class OpenAIChat:
 
     async def _attempt(self, request: ChatRequest, gate: CallGate, number: int) -> _Tried:
         endpoint = self._endpoint
+        sent = self._encoded(request)
         worst = worst_case(
-            request.messages,
-            request.schema,
+            sent.data,
+            len(request.messages),
             self._participant.max_output_tokens,
             endpoint.prices,
         )
         async with endpoint.pacer.place(request.priority, worst.tokens) as place:
-            # Only now: another call may have taught what to leave out while
-            # this one waited.
-            body = self._body(request)
-            response_format = body.get("response_format", {"type": "text"})["type"]
+            if sent.learnt != endpoint.concessions.learnt:
+                # Another call has taught what to leave out while this one waited.
+                sent = self._encoded(request)
             exchange = Exchange(
-                endpoint.client,
+                endpoint.connection,
                 timeout_s=endpoint.settings.timeout_s,
                 stall_s=endpoint.settings.stall_s,
             )
-            record = _Record(number, response_format, _digest(body))
+            record = _Record(number, sent)
             # Last, so that nothing can fail between a reservation and its call.
             await gate.before(
                 prompt_tokens=worst.prompt_tokens,
@@ -119,12 +118,14 @@ class OpenAIChat:
             )
             place.sent()
             try:
-                ending = await exchange.run(body, _headers(request))
+                ending = await exchange.run(
+                    sent.data, _headers(request), streamed=bool(sent.body.get("stream"))
+                )
             except asyncio.CancelledError:
                 ending = unavailable("interrupted", "the call was given up while it was under way")
                 await _keep(gate, self._record(record, exchange, ending))
                 raise
-            conceded = self._concede(body, exchange, ending)
+            conceded = self._concede(sent.body, exchange, ending)
             if conceded:
                 detail = f"{ending.detail}; asked again {conceded}"
                 ending = unavailable("bad_request", detail)
@@ -134,6 +135,12 @@ class OpenAIChat:
         return _Tried(
             attempt=attempt, conceded=bool(conceded), retry_after_s=exchange.retry_after_s
         )
+
+    def _encoded(self, request: ChatRequest) -> "_Sent":
+        learnt = self._endpoint.concessions.learnt
+        body = self._body(request)
+        text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+        return _Sent(body, text.encode(), learnt)
 
     def _body(self, request: ChatRequest) -> dict[str, Any]:
         """Returns the fullest request that the endpoint is not known to refuse."""
@@ -214,8 +221,8 @@ class OpenAIChat:
             first_token_s=exchange.first_token_s,
             started_at=exchange.started_at,
             served_model=exchange.reader.served_model,
-            response_format=record.response_format,
-            request_sha256=record.digest,
+            response_format=record.sent.response_format,
+            request_sha256=record.sent.digest,
             fatal=ending.fatal,
         )
 
@@ -226,12 +233,28 @@ class OpenAIChat:
 
 
 @dataclass(frozen=True)
+class _Sent:
+    """A request as it is sent; `learnt` counts what the endpoint had refused by then."""
+
+    body: dict[str, Any]
+    data: bytes
+    learnt: int
+
+    @property
+    def response_format(self) -> str:
+        return str(self.body.get("response_format", {"type": "text"})["type"])
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True)
 class _Record:
     """What of an attempt is known when it is sent."""
 
     number: int
-    response_format: str
-    digest: str
+    sent: _Sent
 
 
 def _uncharged(exchange: Exchange, ending: Ending) -> bool:
@@ -258,8 +281,3 @@ def _headers(request: ChatRequest) -> Mapping[str, str]:
         "X-LLM-Crowdsourced-Run": urllib.parse.quote(request.run, safe=_HEADER_SAFE),
         "X-LLM-Crowdsourced-Step": urllib.parse.quote(request.step, safe=_HEADER_SAFE),
     }
-
-
-def _digest(body: dict[str, Any]) -> str:
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode("utf-8", "replace")).hexdigest()

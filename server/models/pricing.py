@@ -1,11 +1,8 @@
 """What a call costs, and what it may cost at worst."""
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from server.models.chat import Message, Usage
+from server.models.chat import Usage
 from server.settings import ModelSettings
 
 UNBOUNDED_COMPLETION = 8192
@@ -61,20 +58,24 @@ def cost(usage: Usage, prices: ModelSettings | None) -> float | None:
 
 
 def worst_case(
-    messages: Sequence[Message],
-    schema: dict[str, Any],
+    request: bytes,
+    messages: int,
     max_output_tokens: int | None,
     prices: ModelSettings | None,
 ) -> WorstCase:
     """Bounds what a call may take, before it is sent.
 
-    The prompt is estimated from above by its bytes, the schema with it because
-    providers count it. Where no limit of the completion was asked for,
-    `UNBOUNDED_COMPLETION` stands in: such a call can take more.
+    The prompt is estimated from above by the bytes of the whole request, the
+    schema among them because providers count it. Where no limit of the completion
+    was asked for, `UNBOUNDED_COMPLETION` stands in: such a call can take more.
+
+    Args:
+        request: The request's body.
+        messages: Number of messages in it.
+        max_output_tokens: Limit of the completion; `None` if there is none.
+        prices: What is known of the model's prices.
     """
-    size = len(json.dumps(schema))
-    size += sum(len(message.content.encode("utf-8", "replace")) for message in messages)
-    prompt = size // _BYTES_PER_TOKEN + _TOKENS_PER_MESSAGE * len(messages) + _TOKENS_PER_REQUEST
+    prompt = len(request) // _BYTES_PER_TOKEN + _TOKENS_PER_MESSAGE * messages + _TOKENS_PER_REQUEST
     completion = UNBOUNDED_COMPLETION if max_output_tokens is None else max_output_tokens
     usage = Usage(prompt_tokens=prompt, completion_tokens=completion)
     return WorstCase(

@@ -1,29 +1,20 @@
 """The models that can be asked: which there are, why one cannot play, and the port to each."""
 
 import asyncio
-import os
-import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import httpx2
-import openai
 
 from server.league.league import Participant
 from server.models.chat import ChatModel, Report
 from server.models.concessions import Concessions
+from server.models.connection import Connection, provider_key
 from server.models.endpoints import LocalEndpoints
 from server.models.listing import Listing, list_models, unknown_model
 from server.models.openai_chat import Endpoint, OpenAIChat
 from server.models.pacing import Pacer
-from server.settings import ModelSettings, ProviderSettings, Settings, is_loopback
-
-# Beyond the calls under way: lists of models, and connections about to close.
-_SPARE_CONNECTIONS = 8
-_CONNECT_TIMEOUT_S = 30.0
-# The SDK fills these from variables of its own, which belong to one provider,
-# and wants a key even where none is to be sent.
-_FOREIGN_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
+from server.settings import ModelSettings, ProviderSettings, Settings
 
 _FREE = ModelSettings(prompt_usd_per_million=0.0, completion_usd_per_million=0.0)
 
@@ -59,7 +50,7 @@ class Models:
         """
         self._providers = settings.providers
         self._local = local
-        self._clients: dict[str, openai.AsyncOpenAI] = {}
+        self._connections: dict[str, Connection] = {}
         self._pacers: dict[str, Pacer] = {}
         self._concessions: dict[tuple[str, str], Concessions] = {}
         self._addresses: dict[str, str] = {}
@@ -94,15 +85,15 @@ class Models:
         """
         name, model = participant.provider, participant.model
         settings = self._providers[name]
-        client = self._client(name)
+        connection = self._connection(name)
         if settings.kind == "local":
-            client = client.with_options(base_url=self._addresses[model])
+            connection = connection.at(self._addresses[model])
         endpoint = Endpoint(
-            client=client,
+            connection=connection,
             pacer=self._pacer(name, settings),
             settings=settings,
             prices=self.price(name, model),
-            secret=_key(settings),
+            secret=provider_key(settings),
             concessions=self._concessions.setdefault((name, model), Concessions()),
         )
         return OpenAIChat(participant, endpoint)
@@ -128,10 +119,10 @@ class Models:
 
     async def close(self) -> None:
         """Closes the connections and stops the local models."""
-        clients = list(self._clients.values())
-        self._clients.clear()
-        for client in clients:
-            await client.close()
+        connections = list(self._connections.values())
+        self._connections.clear()
+        for connection in connections:
+            await connection.close()
         await self._local.close()
 
     def _is_remote(self, name: str) -> bool:
@@ -153,7 +144,7 @@ class Models:
 
     def _key_problem(self, name: str) -> str:
         settings = self._providers[name]
-        key = _key(settings)
+        key = provider_key(settings)
         variable = settings.api_key_env
         if not variable or (key.isascii() and key.isprintable() and key):
             return ""
@@ -164,13 +155,13 @@ class Models:
     async def _list(self, name: str) -> Listing:
         settings = self._providers[name]
         try:
-            client = self._client(name)
+            connection = self._connection(name)
         except httpx2.InvalidURL as error:
             return Listing(
                 problem=f'provider "{name}" has an address that is none, {settings.base_url} '
                 f"({error}); correct providers.{name}.base_url in the settings"
             )
-        return await list_models(name, settings, client)
+        return await list_models(name, settings, connection.client)
 
     async def _info(self, name: str) -> ProviderInfo:
         settings = self._providers[name]
@@ -192,10 +183,10 @@ class Models:
             models=tuple(ModelInfo(name=m, prices=settings.models.get(m)) for m in names),
         )
 
-    def _client(self, name: str) -> openai.AsyncOpenAI:
-        if name not in self._clients:
-            self._clients[name] = make_client(self._providers[name])
-        return self._clients[name]
+    def _connection(self, name: str) -> Connection:
+        if name not in self._connections:
+            self._connections[name] = Connection.open(self._providers[name])
+        return self._connections[name]
 
     def _pacer(self, name: str, settings: ProviderSettings) -> Pacer:
         if name not in self._pacers:
@@ -205,42 +196,3 @@ class Models:
                 tokens_per_minute=settings.tokens_per_minute,
             )
         return self._pacers[name]
-
-
-def make_client(settings: ProviderSettings) -> openai.AsyncOpenAI:
-    """Returns a client of the provider; its key is read from the environment now."""
-    # The SDK asks for an address; that of a local model is known when it runs.
-    address = settings.base_url or "http://127.0.0.1/v1"
-    url = httpx2.URL(address)
-    own = url.scheme == "http" and is_loopback(f"{url.host}:0")
-    connections = settings.max_concurrent_calls + _SPARE_CONNECTIONS
-    # A call's whole time and its stalls are timed around the call.
-    timeout = httpx2.Timeout(None, connect=_CONNECT_TIMEOUT_S)
-    http_client = openai.DefaultAioHttpClient(
-        limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
-        timeout=timeout,
-        # A proxy of the environment cannot reach this machine's own servers, and
-        # reading the system's certificates takes a tenth of a second; without
-        # them an unexpected https:// is refused, not trusted.
-        trust_env=not own,
-        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if own else True,
-    )
-    key = _key(settings)
-    foreign = _FOREIGN_HEADERS if key else (*_FOREIGN_HEADERS, "Authorization")
-
-    async def strip(request: httpx2.Request) -> None:
-        for name in foreign:
-            request.headers.pop(name, None)
-
-    http_client.event_hooks = {"request": [strip]}
-    return openai.AsyncOpenAI(
-        api_key=key or "none",
-        base_url=address,
-        timeout=timeout,
-        max_retries=0,
-        http_client=http_client,
-    )
-
-
-def _key(settings: ProviderSettings) -> str:
-    return os.environ.get(settings.api_key_env, "").strip() if settings.api_key_env else ""

@@ -7,14 +7,12 @@ from types import TracebackType
 from typing import Any, Self
 from unittest.mock import patch
 
-import openai
-
 from server.league.league import Participant
 from server.models.chat import Attempt, CallRefused, ChatRequest, Message
 from server.models.concessions import Concessions
+from server.models.connection import Connection
 from server.models.openai_chat import Endpoint, OpenAIChat
 from server.models.pacing import Pacer
-from server.models.registry import make_client
 from server.settings import ModelSettings, ProviderSettings
 from tests.support.scripted_endpoint import ReplyFunction, ScriptedEndpoint, ScriptedReply
 
@@ -107,7 +105,7 @@ class ScriptedChat:
         self._prices = prices
         self._settings = settings
         self._stack = AsyncExitStack()
-        self._client: openai.AsyncOpenAI | None = None
+        self._connection: Connection | None = None
         self.model: OpenAIChat
 
     async def __aenter__(self) -> Self:
@@ -123,9 +121,9 @@ class ScriptedChat:
             tokens_per_minute=settings.tokens_per_minute,
             clock=self.clock,
         )
-        self._client = make_client(settings)
+        self._connection = Connection.open(settings)
         endpoint = Endpoint(
-            client=self._client,
+            connection=self._connection,
             pacer=self.pacer,
             settings=settings,
             prices=self._prices,
@@ -141,8 +139,8 @@ class ScriptedChat:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._client is not None:
-            await self._client.close()
+        if self._connection is not None:
+            await self._connection.close()
         await self._stack.aclose()
 
     async def ask(self, text: str = "What is 2+2? Reply in JSON.", **fields: Any) -> Attempt:

@@ -21,6 +21,7 @@ class ScriptedRequest:
         number: Number of the request at this endpoint, from 0.
         headers: Its headers; names in lower case.
         body: Its body.
+        raw: The bytes of the body.
         at: When it came, by the monotonic clock.
     """
 
@@ -28,6 +29,7 @@ class ScriptedRequest:
     headers: Mapping[str, str]
     body: dict[str, Any]
     at: float
+    raw: bytes = b""
 
     @property
     def prompt(self) -> str:
@@ -159,10 +161,12 @@ class ScriptedEndpoint:
             return self._list()
         if request.path != "/v1/chat/completions":
             return web.Response(status=404, text="404: not found")
+        raw = await request.read()
         received = ScriptedRequest(
             number=len(self.requests),
             headers={name.lower(): value for name, value in request.headers.items()},
-            body=json.loads(await request.read()),
+            body=json.loads(raw),
+            raw=raw,
             at=time.monotonic(),
         )
         self.requests.append(received)

@@ -9,9 +9,9 @@ import pytest
 
 from server.league.league import Participant
 from server.league.outcome import Outcome
+from server.models.connection import Connection
 from server.models.openai_chat import Endpoint, OpenAIChat
 from server.models.pacing import Pacer
-from server.models.registry import make_client
 from server.settings import ModelSettings, ProviderSettings
 from tests.support.scripted_chat import RecordingGate, ScriptedChat, request
 from tests.support.scripted_endpoint import ScriptedReply, failure
@@ -50,9 +50,7 @@ async def test_a_reply_is_kept_with_all_that_the_provider_tells(stream: bool) ->
 async def test_the_hash_is_of_the_body_that_was_sent() -> None:
     async with ScriptedChat(GOOD) as chat:
         attempt = await chat.ask()
-    body = chat.endpoint.requests[0].body
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    assert attempt.request_sha256 == hashlib.sha256(canonical.encode()).hexdigest()
+    assert attempt.request_sha256 == hashlib.sha256(chat.endpoint.requests[0].raw).hexdigest()
 
 
 async def test_a_request_carries_settings_and_who_asks() -> None:
@@ -197,12 +195,12 @@ async def test_a_slow_reply_without_stream_is_no_stall() -> None:
 
 async def _unreachable(base_url: str) -> RecordingGate:
     settings = ProviderSettings(base_url=base_url, max_retries=0)
-    client = make_client(settings)
-    endpoint = Endpoint(client=client, pacer=Pacer(max_concurrent=1), settings=settings)
+    connection = Connection.open(settings)
+    endpoint = Endpoint(connection=connection, pacer=Pacer(max_concurrent=1), settings=settings)
     gate = RecordingGate()
     participant = Participant(id="a", provider="own", model="m")
     await OpenAIChat(participant, endpoint).ask(request(), gate)
-    await client.close()
+    await connection.close()
     return gate
 
 

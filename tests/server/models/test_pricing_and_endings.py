@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.models.chat import Message, Usage
+from server.models.chat import Usage
 from server.models.endings import read_error, retry_after
 from server.models.pricing import UNBOUNDED_COMPLETION, cost, worst_case
 from server.models.reply import ReplyReader
@@ -37,7 +37,7 @@ def test_a_cost_that_is_not_known_is_none(usage: Usage, prices: ModelSettings | 
 
 
 def test_without_a_limit_a_completion_is_still_counted_on() -> None:
-    worst = worst_case([Message(role="user", content="x" * 1000)], {}, None, PRICES)
+    worst = worst_case(b"x" * 1000, 1, None, PRICES)
     assert worst.completion_tokens == UNBOUNDED_COMPLETION
     assert worst.prompt_tokens >= 500
     assert worst.tokens == worst.prompt_tokens + worst.completion_tokens

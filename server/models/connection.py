@@ -1,0 +1,137 @@
+"""The way to one endpoint: the OpenAI client, and its own transport for chat completions.
+
+A chat completion is posted through the client's transport, with the client's
+address, key and headers, as the bytes that were hashed. The client's method for
+it would walk the arguments type by type and build a response object, which takes
+three times as long as the exchange itself and reads an error's body without
+bound.
+"""
+
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+import httpx2
+import openai
+
+from server.settings import ProviderSettings, is_loopback
+
+# Beyond the calls under way: lists of models, and connections about to close.
+_SPARE_CONNECTIONS = 8
+_CONNECT_TIMEOUT_S = 30.0
+# A call's whole time and its stalls are timed around the call.
+_TIMEOUT = httpx2.Timeout(None, connect=_CONNECT_TIMEOUT_S)
+# The SDK fills these from variables of its own, which belong to one provider,
+# and wants a key even where none is to be sent.
+_FOREIGN_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Clients of one endpoint, over one pool of connections.
+
+    Attributes:
+        client: The SDK's client, with address and key.
+        http: Its HTTP client.
+        url: Where chat completions are posted.
+        headers: Headers of every call, the key among them.
+    """
+
+    client: openai.AsyncOpenAI = field(repr=False)
+    http: httpx2.AsyncClient = field(repr=False)
+    url: httpx2.URL
+    headers: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def open(cls, settings: ProviderSettings) -> Self:
+        """Returns a connection to the provider; its key is read from the environment now.
+
+        Raises:
+            httpx2.InvalidURL: The settings' address is none.
+        """
+        # The SDK asks for an address; that of a local model is known when it runs.
+        address = settings.base_url or "http://127.0.0.1/v1"
+        http = _http_client(settings, httpx2.URL(address))
+        client = openai.AsyncOpenAI(
+            api_key=provider_key(settings) or "none",
+            base_url=address,
+            timeout=_TIMEOUT,
+            max_retries=0,
+            http_client=http,
+        )
+        return cls(client, http, _completions(address), _headers(client, settings))
+
+    def at(self, address: str) -> "Connection":
+        """Returns a connection to another address, over the same pool."""
+        client = self.client.with_options(base_url=address)
+        return Connection(client, self.http, _completions(address), self.headers)
+
+    async def post(self, body: bytes, headers: Mapping[str, str]) -> httpx2.Response:
+        """Posts a chat completion and returns the response once it begins; to be closed.
+
+        Raises:
+            httpx2.HTTPError: No response arrived.
+            aiohttp.ClientError: The same, let through by the transport.
+        """
+        request = httpx2.Request(
+            "POST",
+            self.url,
+            headers={**self.headers, **headers},
+            content=body,
+            extensions={"timeout": _TIMEOUT.as_dict()},
+        )
+        return await self.http.send(request, stream=True)
+
+    async def close(self) -> None:
+        """Closes the pool."""
+        await self.client.close()
+
+
+def provider_key(settings: ProviderSettings) -> str:
+    """Returns the provider's key from the environment; empty without one."""
+    return os.environ.get(settings.api_key_env, "").strip() if settings.api_key_env else ""
+
+
+def _completions(address: str) -> httpx2.URL:
+    return httpx2.URL(address.rstrip("/") + "/chat/completions")
+
+
+def _http_client(settings: ProviderSettings, url: httpx2.URL) -> httpx2.AsyncClient:
+    own = url.scheme == "http" and is_loopback(f"{url.host}:0")
+    connections = settings.max_concurrent_calls + _SPARE_CONNECTIONS
+    client = openai.DefaultAioHttpClient(
+        limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+        timeout=_TIMEOUT,
+        # A proxy of the environment cannot reach this machine's own servers, and
+        # reading the system's certificates takes a tenth of a second; without
+        # them an unexpected https:// is refused, not trusted.
+        trust_env=not own,
+        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if own else True,
+    )
+    left_out = _left_out(settings)
+
+    async def strip(request: httpx2.Request) -> None:
+        for name in left_out:
+            request.headers.pop(name, None)
+
+    client.event_hooks = {"request": [strip]}
+    return client
+
+
+def _left_out(settings: ProviderSettings) -> tuple[str, ...]:
+    if provider_key(settings):
+        return _FOREIGN_HEADERS
+    return (*_FOREIGN_HEADERS, "Authorization")
+
+
+def _headers(client: openai.AsyncOpenAI, settings: ProviderSettings) -> dict[str, str]:
+    """Returns the headers that the SDK would send, those that belong to nobody left out."""
+    left_out = _left_out(settings)
+    told = {**client.default_headers, **client.auth_headers}
+    return {
+        name: value
+        for name, value in told.items()
+        if isinstance(value, str) and name not in left_out
+    }
