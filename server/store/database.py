@@ -15,7 +15,7 @@ import queue
 import re
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -28,6 +28,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 Row = dict[str, Any]
 Work = Callable[["Transaction"], T]
+_Item = tuple[Work[Any], asyncio.Future[Any]]
 
 _READERS = 4
 _MAX_BATCH = 512
@@ -121,7 +122,7 @@ class Database:
             self._connection.close()
             raise
         self._cache: dict[Any, Any] = {}
-        self._queue: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-read")
         self._closed = False
         self._closing = threading.Event()
@@ -138,13 +139,10 @@ class Database:
         """
         if self._closed:
             raise StoreError("the store is closed")
-        future: Future[T] = Future()
+        # A caller that goes away cancels its future, never the write.
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._queue.put((work, future))
-        written = asyncio.wrap_future(future)
-        # Looked at here, since a caller that goes away will not.
-        written.add_done_callback(lambda done: done.cancelled() or done.exception())
-        # Shielded: a caller that goes away does not undo what it has asked for.
-        return await asyncio.shield(written)
+        return await future
 
     async def read(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         """Runs a read on a cursor of its own, on another thread."""
@@ -189,24 +187,20 @@ class Database:
                 open_ = None not in batch
                 self._write_batch(cursor, [item for item in batch if item is not None])
 
-    def _write_batch(
-        self, cursor: duckdb.DuckDBPyConnection, batch: list[tuple[Work[Any], Future[Any]]]
-    ) -> None:
+    def _write_batch(self, cursor: duckdb.DuckDBPyConnection, batch: list[_Item]) -> None:
         if not batch:
             return
         try:
             self._commit_in_time(cursor, batch)
         except Exception as error:  # noqa: BLE001 - whatever it was, it is the callers' to know
             if len(batch) == 1:
-                batch[0][1].set_exception(_as_league_error(error))
+                _tell(batch, [_as_league_error(error)], failed=True)
                 return
             # One bad write spoils a shared transaction: each gets its own.
             for item in batch:
                 self._write_batch(cursor, [item])
 
-    def _commit_in_time(
-        self, cursor: duckdb.DuckDBPyConnection, batch: list[tuple[Work[Any], Future[Any]]]
-    ) -> None:
+    def _commit_in_time(self, cursor: duckdb.DuckDBPyConnection, batch: list[_Item]) -> None:
         """Commits, waiting for room on a full disk: what was paid for is not given up.
 
         Whoever waits for a write starts no further call meanwhile, so what is
@@ -225,9 +219,7 @@ class Database:
                 self.problem = ""
                 return
 
-    def _commit(
-        self, cursor: duckdb.DuckDBPyConnection, batch: list[tuple[Work[Any], Future[Any]]]
-    ) -> None:
+    def _commit(self, cursor: duckdb.DuckDBPyConnection, batch: list[_Item]) -> None:
         transaction = Transaction(cursor, self._cache)
         cursor.execute("begin")
         try:
@@ -239,8 +231,26 @@ class Database:
             raise
         transaction.commit_caches()
         self._on_commit(transaction.touched)
+        _tell(batch, values)
+
+
+def _tell(batch: Sequence[_Item], values: Sequence[Any], *, failed: bool = False) -> None:
+    """Answers the writers of a batch, with one call to their loop for all of them."""
+
+    def answer() -> None:
         for (_, future), value in zip(batch, values, strict=True):
-            future.set_result(value)
+            if future.done():
+                continue
+            if failed:
+                future.set_exception(value)
+            else:
+                future.set_result(value)
+
+    try:
+        batch[0][1].get_loop().call_soon_threadsafe(answer)
+    except RuntimeError:
+        # The loop is closed: nobody waits any more.
+        _log.info("a write was answered after its loop had ended")
 
 
 def _open(path: Path) -> duckdb.DuckDBPyConnection:
@@ -258,23 +268,24 @@ def _open(path: Path) -> duckdb.DuckDBPyConnection:
     except OSError as error:
         raise DatabaseUnusableError(f"{path} cannot be created: {error.strerror}") from error
     except duckdb.Error as error:
-        raise DatabaseUnusableError(_why_unusable(path, str(error))) from error
+        raise _unusable(path, str(error)) from error
 
 
-def _why_unusable(path: Path, message: str) -> str:
+def _unusable(path: Path, message: str) -> DatabaseUnusableError:
     if "Could not set lock" in message:
         found = _HOLDER.search(message)
         pid = found[1] if found else "unknown"
         address = _address_of(path, pid)
         cure = f"add --server {address}" if address else f"stop that process (PID {pid})"
-        return (
-            f"{path} is in use by another server, process {pid}: {cure}, or name another database"
+        return DatabaseUnusableError(
+            f"{path} is in use by another server, process {pid}: {cure}, or name another database",
+            held_by=address,
         )
     if "version number" in message:
-        return (
+        return DatabaseUnusableError(
             f"{path} was written by a newer DuckDB: update this program, or name another database"
         )
-    return f"{path} cannot be opened: {message.splitlines()[0]}"
+    return DatabaseUnusableError(f"{path} cannot be opened: {message.splitlines()[0]}")
 
 
 def holder_file(path: Path) -> Path:
