@@ -6,7 +6,7 @@ from collections.abc import Callable
 from server.league.outcome import Outcome
 from server.league.schedule import StepKey
 from server.models.chat import Attempt, CallRefused, ChatRequest
-from server.play.ledger import Amount, Ledger
+from server.play.ledger import Amount, Ledger, charged
 from server.play.ports import RunStore
 from server.store.records import CallRecord
 
@@ -64,7 +64,7 @@ class Gate:
         await self._ledger.reserve(worst)
         # Asked last: the wait for the budget may have been long.
         if reason := self._stopping():
-            await self._ledger.give_back(worst)
+            self._ledger.give_back(worst)
             raise CallRefused(reason)
         self._worst = worst
         self._under_way(True)  # noqa: FBT003 - a callback of one flag
@@ -75,16 +75,17 @@ class Gate:
         Raises:
             CallRefused: The call failed and the run stops: no retry.
         """
+        took = charged(self._worst, attempt)
         try:
-            await self._store.record_call(self._run_id, self._record(attempt))
+            await self._store.record_call(self._run_id, self._record(attempt, took))
         finally:
-            await self._ledger.settle(self._worst, attempt)
+            self._ledger.settle(self._worst, took)
             self._under_way(False)  # noqa: FBT003
         self._ended()
         if attempt.outcome is Outcome.UNAVAILABLE and (reason := self._stopping()):
             raise CallRefused(reason)
 
-    def _record(self, attempt: Attempt) -> CallRecord:
+    def _record(self, attempt: Attempt, took: Amount) -> CallRecord:
         usage = attempt.usage
         return CallRecord(
             key=self._key,
@@ -108,4 +109,6 @@ class Gate:
             request_sha256=attempt.request_sha256,
             prompt=self._prompt,
             raw_reply=attempt.text,
+            charged_tokens=took.tokens,
+            charged_cost_usd=took.cost_usd,
         )

@@ -41,18 +41,45 @@ class Amount:
         )
 
 
+def charged(worst: Amount, attempt: Attempt) -> Amount:
+    """Returns what the budget counts of a call, given its worst case.
+
+    Where the provider did not say, and may have worked, the worst case is
+    counted: a hard limit must not rest on a number that never arrived.
+    """
+    usage = attempt.usage
+    known = usage.prompt_tokens is not None and usage.completion_tokens is not None
+    if not known and not _was_refused(attempt):
+        return worst
+    tokens = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
+    cost_usd = worst.cost_usd if attempt.cost_usd is None else attempt.cost_usd
+    return Amount(1, tokens, cost_usd)
+
+
 class Ledger:
-    """Reserves before each call and settles after it."""
+    """Reserves before each call and settles after it; for one event loop."""
 
     def __init__(self, budget: Budget, progress: Progress) -> None:
+        """Creates a ledger in which no call is under way.
+
+        Args:
+            budget: The limits.
+            progress: What the run has been charged with so far.
+        """
         self._budget = budget
-        self._used = Amount(
-            progress.calls,
-            progress.prompt_tokens + progress.completion_tokens,
-            progress.cost_usd,
-        )
+        self._used = Amount(progress.calls, progress.charged_tokens, progress.charged_cost_usd)
         self._reserved = Amount()
-        self._settled = asyncio.Condition()
+        self._changed = asyncio.Event()
+
+    @property
+    def used(self) -> Amount:
+        """What the calls that have ended are charged with."""
+        return self._used
+
+    @property
+    def reserved(self) -> Amount:
+        """What the calls under way may take at worst."""
+        return self._reserved
 
     async def reserve(self, worst: Amount) -> None:
         """Waits until a call of that worst case fits beside those under way.
@@ -60,38 +87,37 @@ class Ledger:
         Raises:
             BudgetReachedError: It does not fit even alone.
         """
-        async with self._settled:
-            while self._excess(self._used + self._reserved + worst):
-                reason = self._excess(self._used + worst)
-                if reason:
-                    raise BudgetReachedError(reason)
-                await self._settled.wait()
-            self._reserved += worst
+        while self._excess(self._used + self._reserved + worst):
+            reason = self._excess(self._used + worst)
+            if reason:
+                raise BudgetReachedError(reason)
+            await self._changed.wait()
+        self._reserved += worst
 
-    async def settle(self, worst: Amount, attempt: Attempt) -> None:
-        """Gives back what a call had reserved, and counts what it took.
+    def settle(self, worst: Amount, took: Amount) -> None:
+        """Gives back what a call had reserved, and counts what it is charged with."""
+        self._used += took
+        self.give_back(worst)
 
-        Where the provider did not say, and may have worked, the worst case is
-        counted: a hard limit must not rest on a number that never arrived.
-        """
-        usage = attempt.usage
-        known = usage.prompt_tokens is not None and usage.completion_tokens is not None
-        if known or _was_refused(attempt):
-            tokens = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
-            cost_usd = worst.cost_usd if attempt.cost_usd is None else attempt.cost_usd
-            took = Amount(1, tokens, cost_usd)
-        else:
-            took = worst
-        async with self._settled:
-            self._reserved -= worst
-            self._used += took
-            self._settled.notify_all()
-
-    async def give_back(self, worst: Amount) -> None:
+    def give_back(self, worst: Amount) -> None:
         """Gives back what was reserved for a call that was never sent."""
-        async with self._settled:
-            self._reserved -= worst
-            self._settled.notify_all()
+        left = self._reserved - worst
+        # Sums of dollars are rounded; with no call under way there is nothing.
+        self._reserved = left if left.calls else Amount()
+        self._wake()
+
+    def set_budget(self, budget: Budget) -> None:
+        """Changes the limits: waiting calls that fit now go, the others hear of it.
+
+        Calls under way stay; a lower limit holds from the next call on.
+        """
+        self._budget = budget
+        self._wake()
+
+    def _wake(self) -> None:
+        # Wakes whoever waits now; who comes later waits for the next change.
+        self._changed.set()
+        self._changed.clear()
 
     def _excess(self, amount: Amount) -> str:
         """Returns which limit an amount would pass, in one sentence; empty if none."""

@@ -305,6 +305,8 @@ def call_to(call: CallRecord) -> call_pb2.Call:
         request_sha256=call.request_sha256,
         prompt=call.prompt,
         raw_reply=call.raw_reply,
+        charged_tokens=call.charged_tokens,
+        charged_cost_usd=call.charged_cost_usd,
     )
     message.latency.FromTimedelta(timedelta(seconds=call.latency_s))
     if call.first_token_s is not None:

@@ -33,7 +33,7 @@ MARK_COLUMNS = "round, judge, answerer, label, position, rank, score, points, sh
 _CALL_FIELDS = (
     "ask, attempt, outcome, cause, detail, http_status, finish_reason, prompt_tokens, "
     "cached_tokens, completion_tokens, reasoning_tokens, cost_usd, latency_s, first_token_s, "
-    "started_at, served_model, response_format, request_sha256"
+    "started_at, served_model, response_format, request_sha256, charged_tokens, charged_cost_usd"
 )
 CALL_COLUMNS_BASIC = f"round, role, participant, {_CALL_FIELDS}, '', '', sequence"
 CALL_COLUMNS = f"round, role, participant, {_CALL_FIELDS}, prompt, raw_reply, sequence"

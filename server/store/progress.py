@@ -13,7 +13,9 @@ from server.store.database import Transaction
 from server.store.records import CallRecord, Progress, StepRecord
 
 _STEPS = """
-select count(*), count(*) filter (outcome = 'ok') from step where run_id = ?
+select count(*), count(*) filter (outcome = 'ok'),
+    count(*) filter (outcome not in ('ok', 'skipped'))
+from step where run_id = ?
 """
 _FAILURES = """
 select cause, count(*) from step where run_id = ? and outcome <> 'ok' group by cause order by cause
@@ -21,7 +23,8 @@ select cause, count(*) from step where run_id = ? and outcome <> 'ok' group by c
 _CALLS = """
 select count(*), coalesce(sum(prompt_tokens), 0)::bigint,
     coalesce(sum(completion_tokens), 0)::bigint, coalesce(sum(cost_usd), 0)::double,
-    count(*) filter (cost_usd is null)
+    count(*) filter (cost_usd is null), coalesce(sum(charged_tokens), 0)::bigint,
+    coalesce(sum(charged_cost_usd), 0)::double
 from call where run_id = ?
 """
 
@@ -43,8 +46,8 @@ def load_progress(
         def query(sql: str, parameters: Sequence[Any], /) -> list[tuple[Any, ...]]:
             return cursor.execute(sql, list(parameters)).fetchall()
 
-    done, ok = query(_STEPS, [run_id])[0]
-    calls, prompt, completion, cost, unpriced = query(_CALLS, [run_id])[0]
+    done, ok, failed = query(_STEPS, [run_id])[0]
+    calls, prompt, completion, cost, unpriced, tokens, dollars = query(_CALLS, [run_id])[0]
     return Progress(
         done_steps=done,
         total_steps=planned_steps(league),
@@ -57,6 +60,9 @@ def load_progress(
         failures=dict(query(_FAILURES, [run_id])),
         marks=query("select count(*) from mark where run_id = ?", [run_id])[0][0],
         total_marks=planned_marks(league),
+        charged_tokens=tokens,
+        charged_cost_usd=dollars,
+        failed_steps=failed,
     )
 
 
@@ -69,6 +75,8 @@ def after_call(progress: Progress, call: CallRecord) -> Progress:
         completion_tokens=progress.completion_tokens + (call.completion_tokens or 0),
         cost_usd=progress.cost_usd + (call.cost_usd or 0.0),
         unpriced_calls=progress.unpriced_calls + (call.cost_usd is None),
+        charged_tokens=progress.charged_tokens + call.charged_tokens,
+        charged_cost_usd=progress.charged_cost_usd + call.charged_cost_usd,
     )
 
 
@@ -83,4 +91,5 @@ def after_step(progress: Progress, step: StepRecord, marks: int) -> Progress:
         ok_steps=progress.ok_steps + (step.outcome is Outcome.OK),
         failures=failures,
         marks=progress.marks + marks,
+        failed_steps=progress.failed_steps + (step.outcome not in {Outcome.OK, Outcome.SKIPPED}),
     )

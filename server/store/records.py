@@ -56,6 +56,9 @@ class Progress:
     failures: dict[str, int] = field(default_factory=dict)
     marks: int = 0
     total_marks: int = 0
+    charged_tokens: int = 0
+    charged_cost_usd: float = 0.0
+    failed_steps: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +147,8 @@ class CallRecord:
     """One call to a model; see `server.models.chat.Attempt` for the fields.
 
     `prompt` is the JSON of the messages, `raw_reply` the reply as it came. Both
-    are empty when they were not asked for.
+    are empty when they were not asked for. `charged_tokens` and
+    `charged_cost_usd` are what the budget counts; see `server.play.ledger`.
     """
 
     key: StepKey
@@ -168,6 +172,8 @@ class CallRecord:
     request_sha256: str
     prompt: str
     raw_reply: str
+    charged_tokens: int
+    charged_cost_usd: float
     sequence: int = 0
 
 

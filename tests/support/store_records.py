@@ -47,6 +47,8 @@ def call(key: StepKey = QUESTION, **values: Any) -> CallRecord:
         "request_sha256": "cd" * 32,
         "prompt": "[]",
         "raw_reply": "{}",
+        "charged_tokens": 150,
+        "charged_cost_usd": 0.25,
     }
     return CallRecord(key=key, **(defaults | values))
 

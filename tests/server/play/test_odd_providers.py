@@ -9,7 +9,7 @@ from llm_crowdsourced.v1 import run_pb2, run_service_pb2
 from server.league.league import Budget
 from server.league.outcome import Outcome
 from server.models.chat import Attempt, Usage
-from server.play.ledger import Amount, Ledger
+from server.play.ledger import Amount, Ledger, charged
 from server.store.records import Progress, utc_now
 from tests.support.league_replies import play_along
 from tests.support.league_server import league_server, math_league, settings_for
@@ -92,6 +92,6 @@ async def test_half_reported_usage_counts_as_the_worst_case() -> None:
     half = Attempt(
         attempt=0, outcome=Outcome.OK, usage=Usage(completion_tokens=1), started_at=utc_now()
     )
-    await ledger.settle(worst, half)
+    ledger.settle(worst, charged(worst, half))
     with pytest.raises(Exception, match="budget"):
         await ledger.reserve(worst)

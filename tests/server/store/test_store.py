@@ -101,7 +101,15 @@ async def test_progress_is_what_the_tables_hold(store: Store) -> None:
             tokens = chance.choice([None, 7, 100])
             cost = chance.choice([None, 0.25])
             await store.record_call(
-                "math-1", call(key, attempt=attempt, prompt_tokens=tokens, cost_usd=cost)
+                "math-1",
+                call(
+                    key,
+                    attempt=attempt,
+                    prompt_tokens=tokens,
+                    cost_usd=cost,
+                    charged_tokens=chance.choice([0, 150, 600]),
+                    charged_cost_usd=chance.choice([0.0, 0.5]),
+                ),
             )
         outcome, cause = chance.choice(
             [(Outcome.OK, ""), (Outcome.REFUSED, "refused"), (Outcome.SKIPPED, "question_void")]
@@ -119,6 +127,8 @@ async def test_progress_is_what_the_tables_hold(store: Store) -> None:
     assert last.done_steps == last.total_steps == 32
     assert last.unpriced_calls > 0
     assert set(last.failures) == {"refused", "question_void"}
+    assert last.failed_steps == last.failures["refused"]
+    assert last.charged_tokens > 0
     calls = await store.calls("math-1", 0, 1000, full=False)
     assert [c.sequence for c in calls] == list(range(1, last.calls + 1))
 
@@ -232,7 +242,7 @@ async def test_the_views_give_means_and_how_many_they_rest_on(store: Store) -> N
     assert await rows("select setter, score, marks, answers from question_score") == [
         ("p1", 1.25, 3, 2)
     ]
-    assert await rows("select calls, prompt_tokens, cost_usd, unpriced_calls from cost") == [
+    assert await rows("select calls, prompt_tokens, cost_usd, unpriced_calls from ledger") == [
         (2, 200, 0.25, 1)
     ]
     assert TABLES == ("run", "step", "call", "mark", "event")

@@ -1,0 +1,78 @@
+"""A database of the first schema, opened by this program, loses nothing."""
+
+import json
+from pathlib import Path
+
+import duckdb
+
+from server.store import codec
+from server.store.migrate import migrations
+from server.store.store import Store
+from tests.support.leagues import record_league
+
+FIRST_PROGRESS = {
+    "done_steps": 1,
+    "total_steps": 32,
+    "ok_steps": 1,
+    "calls": 2,
+    "prompt_tokens": 100,
+    "completion_tokens": 50,
+    "cost_usd": 0.25,
+    "unpriced_calls": 1,
+    "failures": {},
+    "marks": 0,
+    "total_marks": 36,
+}
+CALL = """
+insert into call (run_id, round, role, participant, ask, attempt, sequence, outcome, latency_s,
+    started_at, prompt, prompt_tokens, completion_tokens, cost_usd)
+values ('math-1', 1, 'question', 'p1', 0, ?, ?, ?, 1.0, timestamp '2026-11-20 09:30:00', '[]',
+    ?, ?, ?)
+"""
+
+
+def _first_schema(path: Path) -> None:
+    """Makes a database as the first release left it: a run with two calls and a step."""
+    path.parent.mkdir(parents=True)
+    first = migrations()[0]
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "create table schema_migration (version integer primary key, name varchar not null, "
+            "sha256 varchar not null, applied_at timestamp not null)"
+        )
+        connection.execute(first.sql)
+        connection.execute(
+            "insert into schema_migration values (1, ?, ?, now()::timestamp)",
+            [first.name, first.sha256],
+        )
+        connection.execute(
+            "insert into run (run_id, number, league, state, prompts_sha256, server_version, "
+            "settings, created_at) values ('math-1', 1, ?, 'paused', 'ab', '0.1.0', '{}', "
+            "timestamp '2026-11-20 09:30:00')",
+            [codec.dump_league(record_league(4))],
+        )
+        connection.execute(CALL, [0, 1, "unavailable", None, None, None])
+        connection.execute(CALL, [1, 2, "ok", 100, 50, 0.25])
+        connection.execute(
+            "insert into step (run_id, round, role, participant, outcome, calls, finished_at) "
+            "values ('math-1', 1, 'question', 'p1', 'ok', 2, timestamp '2026-11-20 09:31:00')"
+        )
+        connection.execute(
+            "insert into event values ('math-1', 1, timestamp '2026-11-20 09:30:00', 'state', "
+            "?, ?)",
+            [json.dumps({"state": "pending", "reason": ""}), json.dumps(FIRST_PROGRESS)],
+        )
+
+
+async def test_calls_of_the_first_schema_are_charged_with_what_is_known(database: Path) -> None:
+    _first_schema(database)
+    with Store(database) as store:
+        calls = await store.calls("math-1", 0, 10, full=True)
+        (event,) = await store.events("math-1", 0, 10)
+        progress = (await store.run("math-1")).progress
+    assert [(c.charged_tokens, c.charged_cost_usd) for c in calls] == [(0, 0.0), (150, 0.25)]
+    assert (progress.charged_tokens, progress.charged_cost_usd) == (150, 0.25)
+    assert (event.progress.calls, event.progress.charged_tokens) == (2, 0)
+    # Opened again, it is as it was.
+    with Store(database) as store:
+        assert await store.calls("math-1", 0, 10, full=True) == calls
