@@ -20,13 +20,12 @@ from server.play.estimate import estimate
 from server.play.runs import Runs
 from server.rpc import convert
 from server.rpc.requests import check, page_position, page_token, run_id_of
+from server.rpc.watching import HEARTBEAT_S, StoppingError, Watching
 from server.store.records import NewRun, RunState
 from server.store.store import Store
 
 _PAGE = 50
 _MAX_PAGE = 500
-_EVENTS_AT_ONCE = 500
-HEARTBEAT_S = 15.0
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -60,8 +59,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         self._models = models
         self._version = version
         self._settings = settings
-        self._closing = closing
-        self._heartbeat_s = heartbeat_s
+        self._watching = Watching(store, closing, heartbeat_s)
 
     async def CreateRun(
         self, request: pb.CreateRunRequest, context: Context
@@ -170,47 +168,15 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
     ) -> AsyncIterator[pb.WatchRunResponse]:
         """Streams events: past ones, then new ones, to the end of the run."""
         check(request)
-        run_id = run_id_of(request.name)
-        purpose = f"watch {request.name}"
-        token = request.resume_token
-        position = page_position(purpose, token) if token else 0
-        # A run that is over may have ended before the token: nothing follows then.
-        over = (await self._store.run(run_id)).state.terminal
-        with self._store.changes.watching(run_id) as changed:
-            while not self._closing.is_set():
-                changed.clear()
-                events = await self._store.events(run_id, position, _EVENTS_AT_ONCE)
-                for event in events:
-                    position = event.sequence
-                    message = convert.event_to(event)
-                    yield pb.WatchRunResponse(
-                        event=message, resume_token=page_token(purpose, position)
-                    )
-                    over = over or convert.is_terminal(event)
-                if len(events) == _EVENTS_AT_ONCE:
-                    continue
-                if over:
-                    return
-                if not await self._changed(changed):
-                    yield pb.WatchRunResponse(
-                        resume_token=page_token(purpose, position), notice=self._store.problem
-                    )
-
-        await context.abort(
-            grpc.StatusCode.UNAVAILABLE, "the server stops; watch on from the last token"
-        )
-
-    async def _changed(self, changed: asyncio.Event) -> bool:
-        """Waits for a change or the end of the server; `False` when it is time for a heartbeat."""
-        waits = [asyncio.ensure_future(changed.wait()), asyncio.ensure_future(self._closing.wait())]
         try:
-            done, _ = await asyncio.wait(
-                waits, timeout=self._heartbeat_s, return_when=asyncio.FIRST_COMPLETED
+            async for response in self._watching.follow(
+                run_id_of(request.name), request.resume_token
+            ):
+                yield response
+        except StoppingError:
+            await context.abort(
+                grpc.StatusCode.UNAVAILABLE, "the server stops; watch on from the last token"
             )
-        finally:
-            for wait in waits:
-                wait.cancel()
-        return bool(done)
 
     def _new_run(
         self,

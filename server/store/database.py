@@ -32,10 +32,43 @@ _Item = tuple[Work[Any], asyncio.Future[Any]]
 
 _READERS = 4
 _MAX_BATCH = 512
-_ROWS_A_STATEMENT = 64
+# From so many rows on an appender is faster than a statement, which is planned
+# anew for each number of rows.
+_APPENDED = 4
 _RETRY_S = 1.0
+_MAX_CACHED = 1000
 _HOLDER = re.compile(r"PID (\d+)")
 _PATH = re.compile(r"\"[^\"]*/[^\"]*\"|'[^']*/[^']*'|(?<!\w)/[^\s\"':]+")
+
+
+class _Inserter:
+    """Inserts rows within the writer's transaction, the fastest way for their number."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+        self._appenders: dict[tuple[str, ...], duckdb.Appender] = {}
+
+    def insert(self, table: str, rows: list[Row]) -> None:
+        """Inserts rows, which all have the same columns."""
+        columns = list(rows[0])
+        if len(rows) < _APPENDED:
+            places = ", ".join(["(" + ", ".join("?" for _ in columns) + ")"] * len(rows))
+            self._cursor.execute(
+                f"insert into {table} ({', '.join(columns)}) values {places}",  # noqa: S608
+                [row[column] for row in rows for column in columns],
+            )
+            return
+        key = (table, *columns)
+        if key not in self._appenders:
+            self._appenders[key] = self._cursor.appender(table, columns=columns)
+        self._appenders[key].append_rows([list(row.values()) for row in rows])
+        self._appenders[key].flush()
+
+    def forget(self) -> None:
+        """Drops what a failed transaction may have left in an appender."""
+        for appender in self._appenders.values():
+            appender.clear()
+        self._appenders.clear()
 
 
 class Transaction:
@@ -45,8 +78,11 @@ class Transaction:
     Changes of `cache` take effect only with the commit.
     """
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, cache: dict[Any, Any]) -> None:
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, inserter: _Inserter, cache: dict[Any, Any]
+    ) -> None:
         self._cursor = cursor
+        self._inserter = inserter
         self._cache = cache
         self._changed: dict[Any, Any] = {}
         self._rows: dict[str, list[Row]] = {}
@@ -76,23 +112,18 @@ class Transaction:
 
     def flush(self) -> None:
         """Inserts the rows so far."""
-        rows, self._rows = self._rows, {}
-        for table, waiting in rows.items():
-            for start in range(0, len(waiting), _ROWS_A_STATEMENT):
-                self._insert(table, waiting[start : start + _ROWS_A_STATEMENT])
-
-    def _insert(self, table: str, rows: list[Row]) -> None:
-        columns = list(rows[0])
-        places = "(" + ", ".join("?" for _ in columns) + ")"
-        sql = (
-            f"insert into {table} ({', '.join(columns)}) values "  # noqa: S608 - our own names
-            + ", ".join([places] * len(rows))
-        )
-        self._cursor.execute(sql, [row[column] for row in rows for column in columns])
+        gathered, self._rows = self._rows, {}
+        for table, rows in gathered.items():
+            self._inserter.insert(table, rows)
 
     def commit_caches(self) -> None:
         """Makes the changes of caches visible; called once the commit is on disk."""
-        self._cache.update(self._changed)
+        for key, value in self._changed.items():
+            self._cache.pop(key, None)
+            self._cache[key] = value
+        while len(self._cache) > _MAX_CACHED:
+            # The one that was changed longest ago: loaded again if it is needed.
+            del self._cache[next(iter(self._cache))]
 
 
 class Database:
@@ -180,27 +211,32 @@ class Database:
     def _write_all(self) -> None:
         open_ = True
         with self._connection.cursor() as cursor:
+            inserter = _Inserter(cursor)
             while open_:
                 batch = [self._queue.get()]
                 while len(batch) < _MAX_BATCH and not self._queue.empty():
                     batch.append(self._queue.get())
                 open_ = None not in batch
-                self._write_batch(cursor, [item for item in batch if item is not None])
+                self._write_batch(cursor, inserter, [item for item in batch if item is not None])
 
-    def _write_batch(self, cursor: duckdb.DuckDBPyConnection, batch: list[_Item]) -> None:
+    def _write_batch(
+        self, cursor: duckdb.DuckDBPyConnection, inserter: _Inserter, batch: list[_Item]
+    ) -> None:
         if not batch:
             return
         try:
-            self._commit_in_time(cursor, batch)
+            self._commit_in_time(cursor, inserter, batch)
         except Exception as error:  # noqa: BLE001 - whatever it was, it is the callers' to know
             if len(batch) == 1:
                 _tell(batch, [_as_league_error(error)], failed=True)
                 return
             # One bad write spoils a shared transaction: each gets its own.
             for item in batch:
-                self._write_batch(cursor, [item])
+                self._write_batch(cursor, inserter, [item])
 
-    def _commit_in_time(self, cursor: duckdb.DuckDBPyConnection, batch: list[_Item]) -> None:
+    def _commit_in_time(
+        self, cursor: duckdb.DuckDBPyConnection, inserter: _Inserter, batch: list[_Item]
+    ) -> None:
         """Commits, waiting for room on a full disk: what was paid for is not given up.
 
         Whoever waits for a write starts no further call meanwhile, so what is
@@ -208,7 +244,7 @@ class Database:
         """
         while True:
             try:
-                self._commit(cursor, batch)
+                self._commit(cursor, inserter, batch)
             except (duckdb.Error, OSError) as error:
                 if not _is_full(error) or self._closing.wait(_RETRY_S):
                     raise
@@ -219,14 +255,17 @@ class Database:
                 self.problem = ""
                 return
 
-    def _commit(self, cursor: duckdb.DuckDBPyConnection, batch: list[_Item]) -> None:
-        transaction = Transaction(cursor, self._cache)
+    def _commit(
+        self, cursor: duckdb.DuckDBPyConnection, inserter: _Inserter, batch: list[_Item]
+    ) -> None:
+        transaction = Transaction(cursor, inserter, self._cache)
         cursor.execute("begin")
         try:
             values = [work(transaction) for work, _ in batch]
             transaction.flush()
             cursor.execute("commit")
         except BaseException:
+            inserter.forget()
             _roll_back(cursor)
             raise
         transaction.commit_caches()

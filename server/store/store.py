@@ -164,10 +164,11 @@ class Store:
         """Keeps how a step ended, with its marks and its event."""
 
         def work(tx: Transaction) -> None:
+            # Before the rows: a progress that is counted only now would count them too.
+            progress = after_step(_progress(tx, run_id), step, len(marks))
             tx.insert("step", {**codec.step_row(run_id, step), "finished_at": utc_now()})
             for mark in marks:
                 tx.insert("mark", codec.mark_row(run_id, mark))
-            progress = after_step(_progress(tx, run_id), step, len(marks))
             tx.set_cached(("progress", run_id), progress)
             body = {
                 "round": step.key.round,
@@ -280,6 +281,13 @@ class Store:
             [run_id, after, limit],
         )
         return [codec.load_event(row) for row in rows]
+
+    async def last_event(self, run_id: str) -> int:
+        """Returns the number of a run's newest event; 0 where there is no such run."""
+        rows = await self._rows(
+            "select coalesce(max(sequence), 0) from event where run_id = ?", [run_id]
+        )
+        return int(rows[0][0])
 
     async def prompts(self, sha256: str) -> dict[str, str]:
         """Returns the prompts of a set by role.
