@@ -1,15 +1,19 @@
 """What arrived of what was planned, and why the rest did not."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from analysis.dataset import Dataset, Judgment, Round, Run, StepResult
+from analysis.percent import percent_of
 from analysis.scores import round_scores
 
 ENOUGH = 0.9
-"""Below this share of the planned marks, a report warns."""
+"""Below this share of the planned marks, every output warns."""
+
+ROLES = ("question", "answer", "judgment")
+"""What a step can ask for, in the order of a round."""
 
 
 class State(StrEnum):
@@ -58,13 +62,47 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """Steps that one participant failed for one cause."""
+    """Steps that one participant failed for one cause.
+
+    Attributes:
+        participant: Whose steps they are.
+        role: `question`, `answer` or `judgment`.
+        outcome: How they ended.
+        cause: One word.
+        count: How many.
+        rounds: Where: run and number of the round, in order.
+        example: The sentence of the first of them.
+    """
 
     participant: str
     role: str
     outcome: str
     cause: str
     count: int
+    rounds: tuple[tuple[str, int], ...] = ()
+    example: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Total:
+    """What arrived of one participant in one role, in steps.
+
+    `planned` is the sum of the other counts; `reasked` ones may have been mended too.
+    """
+
+    participant: str
+    role: str
+    planned: int
+    arrived: int
+    repaired: int
+    reasked: int
+    missing: int
+    pending: int
+
+    @property
+    def usable(self) -> int:
+        """Steps of which something usable came, at whatever attempt."""
+        return self.arrived + self.repaired + self.reasked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,17 +113,21 @@ class Coverage:
         marks: Marks received.
         planned: Marks that the schedule has, those of missing answers included.
         cells: Every step of every round, by round, role and league order.
+        totals: By participant and role, roles without a planned step left out.
         failures: Failures of participants, most frequent first. A step that was skipped
             because another had failed is not its participant's failure.
         causes: The same, by cause alone.
+        skipped: Steps that were skipped because another had failed.
         finished: Whether no step is pending.
     """
 
     marks: int
     planned: int
     cells: tuple[Cell, ...]
+    totals: tuple[Total, ...]
     failures: tuple[Failure, ...]
     causes: Mapping[str, int]
+    skipped: int
     finished: bool
 
     @property
@@ -94,37 +136,96 @@ class Coverage:
         return self.marks / self.planned if self.planned else None
 
     @property
+    def missing(self) -> int:
+        """Marks that are planned and have not arrived."""
+        return self.planned - self.marks
+
+    @property
+    def percent(self) -> str:
+        """Marks received of those planned, such as `99.6 %`; never rounded up."""
+        return percent_of(self.marks, self.planned) if self.planned else "none planned"
+
+    @property
+    def shortfall(self) -> str:
+        """How much arrived, when it is too little: a part of a sentence; else empty."""
+        if self.fraction is None or self.fraction >= ENOUGH:
+            return ""
+        so_far = "" if self.finished else " so far"
+        return f"only {self.marks:,} of {self.planned:,} planned marks ({self.percent}) arrived{so_far}"
+
+    @property
     def warning(self) -> str:
         """One sentence when too little arrived; else empty."""
         if self.fraction is None:
             return "No marks are planned, so there is nothing to rank."
-        if self.fraction >= ENOUGH:
+        if not self.shortfall:
             return ""
-        so_far = "" if self.finished else " so far"
         return (
-            f"Only {self.marks:,} of {self.planned:,} planned marks ({self.fraction:.0%}) "
-            f"arrived{so_far}; what is missing is left out of every mean, so read the "
-            "standings with care."
-        ).replace("%)", " %)")
+            f"{self.shortfall[0].upper()}{self.shortfall[1:]}; what is missing is left out of "
+            "every mean, so read the standings with care."
+        )
 
 
 def coverage(dataset: Dataset) -> Coverage:
     """Measures what arrived of what was planned."""
     rows = round_scores(dataset)
     cells = tuple(cell for run, round_ in dataset.rounds() for cell in _cells(run, round_))
-    failed = [c for c in cells if c.state is State.MISSING and c.outcome not in ("", "skipped")]
-    counts = Counter((c.participant, c.role, c.outcome, c.cause) for c in failed)
+    missing = [c for c in cells if c.state is State.MISSING]
+    failed = [c for c in missing if c.outcome not in ("", "skipped")]
     return Coverage(
         marks=sum(row.marks for row in rows),
         planned=sum(row.expected for row in rows),
         cells=cells,
-        failures=tuple(
-            Failure(participant=who, role=role, outcome=outcome, cause=cause, count=count)
-            for (who, role, outcome, cause), count in counts.most_common()
-        ),
+        totals=_totals(dataset.participants, cells),
+        failures=_failures(failed),
         causes=dict(Counter(c.cause or c.outcome for c in failed).most_common()),
+        skipped=len(missing) - len(failed),
         finished=all(cell.state is not State.PENDING for cell in cells),
     )
+
+
+def _totals(participants: Iterable[str], cells: Iterable[Cell]) -> tuple[Total, ...]:
+    """Counts the cells by participant and role, in league order."""
+    counts: dict[tuple[str, str], Counter[State]] = {}
+    for cell in cells:
+        if cell.state is not State.NOT_DUE:
+            counts.setdefault((cell.participant, cell.role), Counter())[cell.state] += 1
+    return tuple(
+        Total(
+            participant=who,
+            role=role,
+            planned=found.total(),
+            arrived=found[State.ARRIVED],
+            repaired=found[State.REPAIRED],
+            reasked=found[State.REASKED],
+            missing=found[State.MISSING],
+            pending=found[State.PENDING],
+        )
+        for who in participants
+        for role in ROLES
+        if (found := counts.get((who, role))) is not None
+    )
+
+
+def _failures(failed: Iterable[Cell]) -> tuple[Failure, ...]:
+    """Groups failures by participant, role and cause, most frequent first."""
+    groups: dict[tuple[str, str, str, str], list[Cell]] = {}
+    for cell in failed:
+        key = (cell.participant, cell.role, cell.outcome, cell.cause)
+        groups.setdefault(key, []).append(cell)
+    found = [
+        Failure(
+            participant=who,
+            role=role,
+            outcome=outcome,
+            cause=cause,
+            count=len(cells),
+            rounds=tuple((cell.run, cell.round) for cell in cells),
+            example=next((cell.detail for cell in cells if cell.detail), ""),
+        )
+        for (who, role, outcome, cause), cells in groups.items()
+    ]
+    return tuple(sorted(found, key=lambda failure: -failure.count))
 
 
 def _cells(run: Run, round_: Round) -> Iterator[Cell]:
@@ -136,14 +237,14 @@ def _cells(run: Run, round_: Round) -> Iterator[Cell]:
         if participant.id == round_.setter:
             yield _not_due(run, round_, "answer", participant.id)
         else:
-            result = answers.get(participant.id) or _absent(run, round_)
+            result = answers.get(participant.id, StepResult())
             yield _cell(run, round_, "answer", participant.id, result)
     for participant in run.participants:
         if participant.id not in run.judges:
             yield _not_due(run, round_, "judgment", participant.id)
             continue
         judgment = judgments.get(participant.id)
-        result = _judgment_result(judgment) if judgment else _absent(run, round_)
+        result = _judgment_result(judgment) if judgment else StepResult()
         yield _cell(run, round_, "judgment", participant.id, result)
 
 
@@ -162,17 +263,19 @@ def _judgment_result(judgment: Judgment) -> StepResult:
 
 
 def _absent(run: Run, round_: Round) -> StepResult:
-    """Returns the result of a step of which there is no record."""
+    """Returns the result of a step that has none: it is to come, or will never come."""
     if round_.result.outcome not in ("", "ok"):
         return StepResult(outcome="skipped", cause="void_round", detail="There is no question.")
     if run.state in ("succeeded", "failed", "cancelled"):
-        detail = f"The run {run.state} without this step."
+        detail = f"The run ended as {run.state} before this step."
         return StepResult(outcome="skipped", cause="not_taken", detail=detail)
     return StepResult()
 
 
 def _cell(run: Run, round_: Round, role: str, who: str, result: StepResult) -> Cell:
     """Returns the cell of a step that is due."""
+    if not result.outcome:
+        result = _absent(run, round_)
     ok = result.outcome == "ok"
     if not result.outcome:
         state = State.PENDING

@@ -10,10 +10,12 @@ from google.protobuf.message import Message
 from llm_crowdsourced.v1 import call_pb2, result_service_pb2_grpc, round_pb2
 from llm_crowdsourced.v1 import result_service_pb2 as pb
 
+from analysis.coverage import coverage
 from analysis.dataset import Dataset, Round
 from analysis.scores import standings, tie_sentence
 from server.errors import NotFoundError
 from server.rpc import convert
+from server.rpc.coverage import coverage_to
 from server.rpc.requests import check, page_position, page_token, run_id_of
 from server.rpc.rounds import assemble_rounds, assemble_run, round_to, standing_to
 from server.store.export import export_run
@@ -22,6 +24,8 @@ from server.store.store import Store
 
 _ROUND_PAGE = 20
 _MAX_ROUND_PAGE = 100
+_COVERAGE_PAGE = 100
+_MAX_COVERAGE_PAGE = 1000
 _CALL_PAGE = 200
 _MAX_CALL_PAGE = 1000
 # Half of what a client takes by default in one message. A single round or call
@@ -99,22 +103,35 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
         """Returns the standings of a run."""
         check(request)
         run = await self._store.run(run_id_of(request.name))
-        rounds = await self._rounds(run, 1, run.league.rounds)
-        dataset = Dataset(runs=(assemble_run(run, rounds),))
+        dataset = await self._dataset(run)
         # Resampling takes its time; calls under way must not stand still for it.
         table = await asyncio.to_thread(standings, dataset)
+        covered = await asyncio.to_thread(coverage, dataset)
         return pb.GetStandingsResponse(
             standings=[standing_to(standing, run.league.subject) for standing in table],
             marks=sum(standing.marks for standing in table),
             planned_marks=run.progress.total_marks,
             summary=tie_sentence(table),
+            coverage_warning=covered.warning,
         )
 
     async def GetCoverage(
         self, request: pb.GetCoverageRequest, context: Context
     ) -> pb.GetCoverageResponse:
         """Returns what arrived of what was planned."""
-        raise NotImplementedError
+        check(request)
+        run = await self._store.run(run_id_of(request.name))
+        purpose = f"coverage of {run.name}"
+        token = request.page_token
+        first = page_position(purpose, token) if token else 1
+        size = min(request.page_size or _COVERAGE_PAGE, _MAX_COVERAGE_PAGE)
+        covered = await asyncio.to_thread(coverage, await self._dataset(run))
+        message, next_ = coverage_to(
+            covered, first=first, last=first + size - 1, page_bytes=_PAGE_BYTES
+        )
+        if next_ <= run.league.rounds:
+            message.next_page_token = page_token(purpose, next_)
+        return message
 
     async def GetLedger(
         self, request: pb.GetLedgerRequest, context: Context
@@ -129,6 +146,10 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
         check(request)
         async for table, data in export_run(self._store, run_id_of(request.name)):
             yield pb.ExportRunResponse(table=table, data=data)
+
+    async def _dataset(self, run: RunRecord) -> Dataset:
+        rounds = await self._rounds(run, 1, run.league.rounds)
+        return Dataset(runs=(assemble_run(run, rounds),))
 
     async def _rounds(self, run: RunRecord, first: int, last: int) -> tuple[Round, ...]:
         steps = await self._store.steps(run.run_id, first, last)

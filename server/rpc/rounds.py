@@ -150,9 +150,10 @@ def round_to(run_name: str, round_: Round, *, full: bool) -> round_pb2.Round:
     question = round_.question
     if question is not None:
         message.question.text = question.text
-        message.question.reference_answer = question.reference_answer
-        message.question.marking_scheme = question.marking_scheme
         message.question.principle = question.principle
+        if full:
+            message.question.reference_answer = question.reference_answer
+            message.question.marking_scheme = question.marking_scheme
     return message
 
 

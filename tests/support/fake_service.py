@@ -102,6 +102,7 @@ class FakeService(
         self.rounds: list[round_pb2.Round] = []
         self.calls: list[call_pb2.Call] = []
         self.standings = result_service_pb2.GetStandingsResponse(planned_marks=36)
+        self.coverage = result_service_pb2.GetCoverageResponse(planned_marks=36)
         self.requests: list[Message] = []
         self.metadata: dict[str, str | bytes] = {}
         self.page = 2
@@ -230,8 +231,16 @@ class FakeService(
         raise NotImplementedError
 
     async def GetCoverage(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Not asked for in these tests."""
-        raise NotImplementedError
+        """Returns a page of the coverage: one round's cells each."""
+        await self._take(request, context)
+        start = int(request.page_token or 1)
+        answer = result_service_pb2.GetCoverageResponse()
+        answer.CopyFrom(self.coverage)
+        del answer.cells[:]
+        answer.cells.extend(cell for cell in self.coverage.cells if cell.round == start)
+        last = max((cell.round for cell in self.coverage.cells), default=0)
+        answer.next_page_token = str(start + 1) if start < last else ""
+        return answer
 
     async def GetLedger(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Not asked for in these tests."""

@@ -563,6 +563,8 @@ class CoverageFailure(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
+    ROUNDS_FIELD_NUMBER: _builtins.int
+    EXAMPLE_FIELD_NUMBER: _builtins.int
     participant: _builtins.str
     """The participant."""
     role: _round_pb2.Role.ValueType
@@ -573,6 +575,12 @@ class CoverageFailure(_message.Message):
     """The cause in one word."""
     count: _builtins.int
     """How many."""
+    example: _builtins.str
+    """Sentence for people of the first of them that has one."""
+    @_builtins.property
+    def rounds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Indexes of their rounds, in order."""
+
     def __init__(
         self,
         *,
@@ -581,10 +589,12 @@ class CoverageFailure(_message.Message):
         outcome: _round_pb2.Outcome.ValueType = ...,
         cause: _builtins.str = ...,
         count: _builtins.int = ...,
+        rounds: _abc.Iterable[_builtins.int] | None = ...,
+        example: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "count", b"count", "outcome", b"outcome", "participant", b"participant", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "count", b"count", "example", b"example", "outcome", b"outcome", "participant", b"participant", "role", b"role", "rounds", b"rounds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -101,7 +101,9 @@ class _RoundViewEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RoundView.V
     ROUND_VIEW_UNSPECIFIED: _RoundView.ValueType  # 0
     """Same as `ROUND_VIEW_BASIC`."""
     ROUND_VIEW_BASIC: _RoundView.ValueType  # 1
-    """Without the long texts of answers and reasons."""
+    """Without the long texts: of answers, reasons, reference answers and marking
+    schemes. The question itself and its principle are there.
+    """
     ROUND_VIEW_FULL: _RoundView.ValueType  # 2
     """Everything."""
 
@@ -111,7 +113,9 @@ class RoundView(_RoundView, metaclass=_RoundViewEnumTypeWrapper):
 ROUND_VIEW_UNSPECIFIED: RoundView.ValueType  # 0
 """Same as `ROUND_VIEW_BASIC`."""
 ROUND_VIEW_BASIC: RoundView.ValueType  # 1
-"""Without the long texts of answers and reasons."""
+"""Without the long texts: of answers, reasons, reference answers and marking
+schemes. The question itself and its principle are there.
+"""
 ROUND_VIEW_FULL: RoundView.ValueType  # 2
 """Everything."""
 Global___RoundView: _TypeAlias = RoundView  # noqa: Y015
@@ -230,9 +234,11 @@ class Question(_message.Message):
     text: _builtins.str
     """The task as the answerers saw it."""
     reference_answer: _builtins.str
-    """The setter's own solution; not shown to answerers."""
+    """The setter's own solution; not shown to answerers. Empty in
+    `ROUND_VIEW_BASIC`.
+    """
     marking_scheme: _builtins.str
-    """The setter's marking rule; shown to judges."""
+    """The setter's marking rule; shown to judges. Empty in `ROUND_VIEW_BASIC`."""
     principle: _builtins.str
     """The idea that the question turns on, in the setter's words."""
     @_builtins.property

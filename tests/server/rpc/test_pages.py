@@ -133,6 +133,10 @@ async def test_views_leave_long_texts_out_or_not(server: LeagueServer) -> None:
         found = (await server.results.GetRound(request)).round
         assert (found.index, found.question_setter) == (2, "p2")
         assert all(bool(answer.text) is there for answer in found.answers)
+        assert bool(found.question.reference_answer) is there
+        assert bool(found.question.marking_scheme) is there
+        assert found.question.text
+        assert found.question.principle
         assert all(bool(mark.reason) is there for j in found.judgments for mark in j.marks)
     for call_view, there in ((call_pb2.CALL_VIEW_BASIC, False), (call_pb2.CALL_VIEW_FULL, True)):
         page = await server.results.ListCalls(
