@@ -61,7 +61,7 @@ class _Inserter:
         key = (table, *columns)
         if key not in self._appenders:
             self._appenders[key] = self._cursor.appender(table, columns=columns)
-        self._appenders[key].append_rows([list(row.values()) for row in rows])
+        self._appenders[key].append_rows([[row[c] for c in columns] for row in rows])
         self._appenders[key].flush()
 
     def forget(self) -> None:
