@@ -10,9 +10,14 @@ from typing import TypeAlias, TypeVar
 
 import grpc
 import grpc.aio
-from llm_crowdsourced.v1 import result_service_pb2_grpc, run_service_pb2_grpc
+from llm_crowdsourced.v1 import (
+    model_service_pb2_grpc,
+    result_service_pb2_grpc,
+    run_service_pb2,
+    run_service_pb2_grpc,
+)
 
-from client.embedded_server import EmbeddedServer
+from client.embedded_server import DatabaseHeldError, EmbeddedServer
 from client.exit_status import ExitStatus
 from client.failures import TOKEN_VARIABLE, CallError, CommandError, explain
 from client.plain import one_line
@@ -28,6 +33,7 @@ _OPTIONS = (
     ("grpc.http2.max_pings_without_data", 0),
 )
 _CALL_TIMEOUT_S = 60.0
+_PROBE_TIMEOUT_S = 10.0
 _LAST_PORT = 65535
 
 
@@ -60,15 +66,19 @@ class Connection:
         address: Where it is.
         runs: `RunService`.
         results: `ResultService`.
+        models: `ModelService`.
         metadata: Sent with every call.
-        embedded: The command's own server; `None` where one was named.
+        embedded: The command's own server; `None` where it talks to another.
+        is_found: Whether the server was found by the database that it holds.
     """
 
     address: str
     runs: "run_service_pb2_grpc.RunServiceAsyncStub"
     results: "result_service_pb2_grpc.ResultServiceAsyncStub"
+    models: "model_service_pb2_grpc.ModelServiceAsyncStub"
     metadata: tuple[tuple[str, str], ...] = ()
     embedded: EmbeddedServer | None = None
+    is_found: bool = False
 
     async def ask(
         self,
@@ -110,38 +120,78 @@ class Connection:
         if own is not None and error.code() is grpc.StatusCode.UNAVAILABLE:
             words = own.last_words() or "it left no word"
             return CallError(f"The server of this command has stopped: {words}", error)
+        if self.is_found and error.code() is grpc.StatusCode.UNAVAILABLE:
+            # It belonged to another command, and does not come back by itself.
+            return CallError("The server that had the database open has stopped.", error)
         return explain(error, self.address)
 
 
 @asynccontextmanager
-async def connect(target: Target, *, plays: bool = False) -> AsyncIterator[Connection]:
+async def connect(
+    target: Target, *, plays: bool = False, joins: bool = False
+) -> AsyncIterator[Connection]:
     """Connects to the server that is named, or starts one and stops it at the end.
 
     Args:
         target: Which server.
         plays: Whether a server of the command's own may play runs.
+        joins: Where another server of this machine has the database open, talk to
+            that one instead of giving up.
 
     Raises:
         CommandError: The target makes no sense, or the server cannot start.
     """
     metadata = _metadata()
-    embedded = None
-    if not target.server:
+    if target.server:
+        async with _channel(_checked(target.server), target.ca) as channel:
+            yield _connection(target.server, channel, metadata=metadata)
+        return
+    try:
         with working("Starting a server for this command.", logged=False):
             embedded = await EmbeddedServer.start(plays=plays, settings=target.settings)
-    address = embedded.address if embedded else _checked(target.server)
-    try:
-        async with _channel(address, target.ca) as channel:
-            yield Connection(
-                address=address,
-                runs=run_service_pb2_grpc.RunServiceStub(channel),
-                results=result_service_pb2_grpc.ResultServiceStub(channel),
-                metadata=metadata,
-                embedded=embedded,
-            )
-    finally:
-        if embedded is not None:
+    except DatabaseHeldError as held:
+        # Not from here: what the command fails of later has nothing to do with it.
+        refused = held
+    else:
+        try:
+            async with _channel(embedded.address, None) as channel:
+                yield _connection(embedded.address, channel, metadata=metadata, embedded=embedded)
+        finally:
             await embedded.stop()
+        return
+    if not joins or not _is_loopback(refused.held_by):
+        raise refused
+    # A file beside the database said where: it does not get the token.
+    async with _channel(refused.held_by, None) as channel:
+        found = _connection(refused.held_by, channel, is_found=True)
+        try:
+            await found.ask(
+                found.runs.ListRuns,
+                run_service_pb2.ListRunsRequest(page_size=1),
+                timeout_s=_PROBE_TIMEOUT_S,
+            )
+        except CallError:
+            raise refused from None
+        yield found
+
+
+def _connection(
+    address: str,
+    channel: grpc.aio.Channel,
+    *,
+    metadata: tuple[tuple[str, str], ...] = (),
+    embedded: EmbeddedServer | None = None,
+    is_found: bool = False,
+) -> Connection:
+    return Connection(
+        address=address,
+        runs=run_service_pb2_grpc.RunServiceStub(channel),
+        results=result_service_pb2_grpc.ResultServiceStub(channel),
+        models=model_service_pb2_grpc.ModelServiceStub(channel),
+        metadata=metadata,
+        embedded=embedded,
+        is_found=is_found,
+    )
 
 
 def _checked(address: str) -> str:

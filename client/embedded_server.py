@@ -21,10 +21,27 @@ _SHOWN_LINES = 8
 _NAME = "llm-crowdsourced server: "
 
 
+class DatabaseHeldError(CommandError):
+    """Another server has the database open.
+
+    Attributes:
+        held_by: Where that server listens; empty where it does not say so.
+    """
+
+    def __init__(self, message: str, held_by: str) -> None:
+        super().__init__(message)
+        self.held_by = held_by
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Ready:
     address: str
     database: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Held:
+    by: str
 
 
 class EmbeddedServer:
@@ -55,6 +72,7 @@ class EmbeddedServer:
             settings: The server's settings; those that come with it if `None`.
 
         Raises:
+            DatabaseHeldError: Another server has the database open.
             CommandError: It could not start; the message has its own words.
         """
         log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the server
@@ -81,10 +99,12 @@ class EmbeddedServer:
             await _end(process)
             log.close()
             raise
-        if ready is None:
+        if not isinstance(ready, _Ready):
             await _end(process)
             message = _start_failure(_tail(log))
             log.close()
+            if isinstance(ready, _Held):
+                raise DatabaseHeldError(message, ready.by)
             raise CommandError(message)
         return cls(process, log, ready, plays=plays)
 
@@ -115,13 +135,15 @@ class EmbeddedServer:
             self._log.close()
 
 
-async def _ready(process: asyncio.subprocess.Process) -> _Ready | None:
+async def _ready(process: asyncio.subprocess.Process) -> _Ready | _Held | None:
     """Returns what the first line says; nothing if the server ended without one."""
     if process.stdout is None:
         return None
     line = await process.stdout.readline()
     try:
         said = json.loads(line)
+        if "held_by" in said:
+            return _Held(by=str(said["held_by"]))
         return _Ready(address=str(said["address"]), database=str(said.get("database", "")))
     except (ValueError, KeyError, TypeError):
         return None

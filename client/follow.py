@@ -116,7 +116,7 @@ async def _events(
 
 def _may_come_back(connection: Connection, error: CallError, lost_at: float) -> bool:
     own = connection.embedded
-    if own is not None and not own.is_running:
+    if connection.is_found or (own is not None and not own.is_running):
         return False
     is_lost = error.code is grpc.StatusCode.UNAVAILABLE and not error.reason
     return is_lost and time.monotonic() - lost_at < _PATIENCE_S

@@ -23,6 +23,17 @@ def clean(text: str) -> str:
     return "".join(c for c in text if c in _KEPT_CONTROLS or not _is_control(c))
 
 
+def escaped(text: str) -> str:
+    r"""Returns the text with control characters as escapes, such as `\x1b`; lines and tabs stay.
+
+    For text that is shown as it came: nothing is left out of it.
+    """
+    kept = _KEPT_CONTROLS | {"\t"}
+    return "".join(
+        c.encode("unicode_escape").decode() if _is_control(c) and c not in kept else c for c in text
+    )
+
+
 def one_line(text: str, limit: int = 0) -> str:
     """Returns the text on one line, cut to `limit` characters if that is not 0."""
     line = _SPACES.sub(" ", clean(text)).strip()

@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
     async def command(_: Interrupts) -> int:
         target = command_line.target(arguments)
         names = list(dict.fromkeys(map(run_name, arguments.run_id)))
-        async with connect(target) as connection:
+        async with connect(target, joins=True) as connection:
             with working(f"Writing the report of {', '.join(names)}.") as told:
                 paths = await write_report(connection, names, arguments.out, told)
         if arguments.json:

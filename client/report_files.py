@@ -7,8 +7,9 @@ import hashlib
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from client.connection import Connection
 from client.dataset import fetch_dataset
@@ -104,19 +105,26 @@ def save(files: Mapping[str, bytes], folder: Path) -> list[Path]:
             raise CommandError(f"The report names a file outside its folder: {name}.")
         path = folder / inner
         try:
-            _replace(path, content)
+            with replacing(path) as file:
+                file.write(content)
         except OSError as error:
-            raise CommandError(_cannot_write(path, error), ExitStatus.ERROR) from error
+            raise CommandError(cannot_write(path, error), ExitStatus.ERROR) from error
         paths.append(path)
     return paths
 
 
-def _replace(path: Path, content: bytes) -> None:
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Opens a file that takes the place of `path` when the context ends without an error.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
         # mkstemp lets the owner alone read; a report is an ordinary file.
         umask = os.umask(0)
         os.umask(umask)
@@ -128,7 +136,8 @@ def _replace(path: Path, content: bytes) -> None:
         raise
 
 
-def _cannot_write(path: Path, error: OSError) -> str:
+def cannot_write(path: Path, error: OSError) -> str:
+    """Returns why a file could not be written, and what to do."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return f"The disk is full: {path} could not be written. Name another place with --out DIR."
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:

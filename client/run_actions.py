@@ -10,7 +10,7 @@ from client.command_line import plain_json, print_json
 from client.connection import Connection
 from client.dataset import list_rounds, round_record
 from client.exit_status import ExitStatus
-from client.failures import CommandError
+from client.failures import CallError, CommandError
 from client.follow import get_run
 from client.plain import one_line
 from client.playing import PlayOptions, finish
@@ -59,12 +59,13 @@ def _say_that_nobody_plays(session: Session, found: Iterable[run_pb2.Run]) -> No
             say(f"No server plays {name} now. Go on: {session.command('runs', 'resume', name)}")
 
 
-async def show_run(connection: Connection, name: str, *, as_json: bool) -> int:
+async def show_run(session: Session, name: str, *, as_json: bool) -> int:
     """Shows a run.
 
     Raises:
         CommandError: The run is not known, or the server does not answer.
     """
+    connection = session.connection
     run = await get_run(connection, name)
     answer = await standings(connection, run)
     rounds = [r async for r in list_rounds(connection, name, round_pb2.ROUND_VIEW_BASIC)]
@@ -113,7 +114,14 @@ async def watch_run(session: Session, name: str, *, as_json: bool) -> int:
             f"{session.command('runs', 'resume', run_id(name))}"
         )
     if not stopped:
-        run = await watch(session, run)
+        try:
+            run = await watch(session, run)
+        except CallError as error:
+            if not session.connection.is_found:
+                raise
+            raise CommandError(
+                f"{error}\nGo on with it: {session.command('runs', 'resume', run_id(name))}"
+            ) from error
     status = await finish(session, run, PlayOptions(report=False, json=as_json))
     if run.state == run_pb2.Run.STATE_SUCCEEDED:
         say(f"Report: {session.command('report', '--run-id', run_id(name))}")

@@ -30,6 +30,9 @@ def main() -> int:
         asyncio.run(_serve(settings, arguments))
     except (SettingsError, DatabaseUnusableError, AddressError) as error:
         print(f"llm-crowdsourced server: {error}", file=sys.stderr)
+        if isinstance(error, DatabaseUnusableError) and arguments.until_stdin_closes:
+            # The command may be able to talk to that server instead.
+            print(json.dumps({"held_by": error.metadata.get("held_by", "")}), flush=True)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -13,6 +13,7 @@ LeagueError
 ├─ NotPlayingError       the server was started so that it plays nothing
 ├─ UnauthenticatedError  no token, or one that is not known
 └─ StoreError            the store could not do its work
+   ├─ StoreFullError     the disk is full: writes wait for room
    └─ DatabaseUnusableError  it cannot be opened: held, newer, damaged
 
 `reason` is a member of `ErrorReason` in the contract, and `metadata` holds
@@ -136,5 +137,14 @@ class StoreError(LeagueError):
     reason = "STORE_FAILED"
 
 
+class StoreFullError(StoreError):
+    """The disk is full: what is written waits for room."""
+
+    reason = "STORE_FULL"
+
+
 class DatabaseUnusableError(StoreError):
-    """The database cannot be opened: held by another process, newer, damaged."""
+    """The database cannot be opened: held by another process, newer, damaged.
+
+    Its metadata has `held_by`, the address of the server that holds it, if known.
+    """

@@ -257,7 +257,7 @@ async def test_runs_are_listed_and_shown(
     await run_actions.list_runs(session, 10, as_json=False)
     assert "math-1  running  math" in capsys.readouterr().out
 
-    await run_actions.show_run(session.connection, "runs/math-1", as_json=False)
+    await run_actions.show_run(session, "runs/math-1", as_json=False)
     shown = capsys.readouterr().out
     assert "1 question each; answers blind and shuffled; seed 0" in shown
     assert "unparsable: 1" in shown
@@ -272,7 +272,7 @@ async def test_runs_are_listed_and_shown(
 
     for work in (
         run_actions.list_runs(session, 10, as_json=True),
-        run_actions.show_run(session.connection, "runs/math-1", as_json=True),
+        run_actions.show_run(session, "runs/math-1", as_json=True),
         run_actions.show_round(session.connection, "runs/math-1", 1, as_json=True),
     ):
         await work

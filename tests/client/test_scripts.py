@@ -247,7 +247,7 @@ async def test_a_run_goes_on_at_a_server_that_is_named(
         assert done.status == 130
         assert f"mine goes on at {server.address}." in done.err
 
-        held = await run_script("runs", "list", "--settings", settings, cwd=tmp_path)
+        held = await run_script("runs", "resume", "mine", "--settings", settings, cwd=tmp_path)
         assert held.status == 1
         assert str(server.pid) in held.err
         assert "--server" in held.err

@@ -1,0 +1,206 @@
+"""`runs.py calls`: every call to a model, with its ending, or with all its text."""
+
+import json
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from llm_crowdsourced.v1 import call_pb2, result_service_pb2, round_pb2
+from rich.table import Table
+from rich.text import Text
+
+from client import enum_words, plain
+from client.command_line import plain_json, print_json
+from client.connection import Connection
+from client.exit_status import ExitStatus
+from client.screen import results, say, word
+
+_PAGE = 1000
+_SENTENCES = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which calls are shown.
+
+    Attributes:
+        round: Only those of this round; all if 0.
+        participant: Only those of this participant; all if empty.
+        role: Only those of this role; all if empty.
+        failed: Only those that did not end well.
+    """
+
+    round: int = 0
+    participant: str = ""
+    role: str = ""
+    failed: bool = False
+
+    def __contains__(self, call: call_pb2.Call) -> bool:
+        """Whether a call is one of them."""
+        return (
+            self.round in (0, call.round)
+            and self.participant in ("", call.participant)
+            and self.role in ("", enum_words.role(call.role))
+            and not (self.failed and call.outcome == round_pb2.OUTCOME_OK)
+        )
+
+
+async def list_calls(
+    connection: Connection, name: str, view: "call_pb2.CallView.ValueType"
+) -> AsyncIterator[call_pb2.Call]:
+    """Yields every call of a run, page after page.
+
+    Raises:
+        CommandError: The run is not known, or the server does not answer.
+    """
+    request = result_service_pb2.ListCallsRequest(parent=name, page_size=_PAGE, view=view)
+    while True:
+        page = await connection.ask(connection.results.ListCalls, request)
+        for call in page.calls:
+            yield call
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
+
+
+async def show_calls(
+    connection: Connection, name: str, chosen: Choice, *, raw: bool, as_json: bool
+) -> int:
+    """Shows the chosen calls of a run, in the order in which they ended.
+
+    Raises:
+        CommandError: The run is not known, or the server does not answer.
+    """
+    view = call_pb2.CALL_VIEW_FULL if raw else call_pb2.CALL_VIEW_BASIC
+    listed = list_calls(connection, name, view)
+    if raw and not as_json:
+        # Printed as they come: the texts of a long run do not fit into memory.
+        number = 0
+        async for call in listed:
+            if call in chosen:
+                number += 1
+                for line in _whole(call):
+                    results().print(line, soft_wrap=True)
+        if not number:
+            say("There is no such call.")
+        return ExitStatus.OK
+    calls = [call async for call in listed if call in chosen]
+    if as_json:
+        print_json({"calls": [plain_json(call) for call in calls]})
+    elif calls:
+        console = results()
+        console.print(_table(calls))
+        for text in _causes(calls):
+            console.print(text, soft_wrap=True)
+        console.print(_sum(calls))
+    else:
+        say("There is no such call.")
+    return ExitStatus.OK
+
+
+def _table(calls: Sequence[call_pb2.Call]) -> Table:
+    # One blank between columns: nine of them have to go into 80.
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("Round", justify="right")
+    table.add_column("Role", no_wrap=True)
+    table.add_column("Participant", no_wrap=True, overflow="ellipsis")
+    table.add_column("Try", no_wrap=True)
+    table.add_column("Outcome", no_wrap=True)
+    failed = any(c.cause for c in calls)
+    if failed:
+        table.add_column("Cause", no_wrap=True, overflow="ellipsis")
+    table.add_column("Tokens", justify="right", no_wrap=True)
+    table.add_column("Cost", justify="right", no_wrap=True)
+    table.add_column("Time", justify="right", no_wrap=True)
+    for call in calls:
+        cells = [
+            Text(str(call.round)),
+            Text(enum_words.role(call.role)),
+            word(call.participant),
+            Text(_try(call)),
+            Text(
+                enum_words.outcome(call.outcome),
+                style="" if call.outcome == round_pb2.OUTCOME_OK else "red",
+            ),
+        ]
+        cells += [word(call.cause)] if failed else []
+        cells += [Text(_tokens(call.usage)), Text(_cost(call.usage)), Text(_latency(call))]
+        table.add_row(*cells)
+    return table
+
+
+def _try(call: call_pb2.Call) -> str:
+    """Returns such as `1`, or `2.3` for the third attempt at the second asking."""
+    return f"{call.ask + 1}" + (f".{call.attempt + 1}" if call.attempt else "")
+
+
+def _tokens(usage: call_pb2.Usage) -> str:
+    if not (usage.HasField("prompt_tokens") or usage.HasField("completion_tokens")):
+        return "-"
+    return f"{usage.prompt_tokens + usage.completion_tokens:,}"
+
+
+def _cost(usage: call_pb2.Usage) -> str:
+    return plain.dollars(usage.cost_usd) if usage.HasField("cost_usd") else "-"
+
+
+def _latency(call: call_pb2.Call) -> str:
+    return f"{call.latency.ToTimedelta().total_seconds():.1f} s"
+
+
+def _causes(calls: Iterable[call_pb2.Call]) -> Iterator[Text]:
+    """Yields what went wrong, a cause a line with its number and one of its sentences."""
+    numbers: dict[str, int] = {}
+    sentences: dict[str, str] = {}
+    for call in calls:
+        if call.outcome != round_pb2.OUTCOME_OK:
+            numbers[call.cause] = numbers.get(call.cause, 0) + 1
+            sentences.setdefault(call.cause, call.detail)
+    for cause in sorted(numbers, key=lambda c: (-numbers[c], c))[:_SENTENCES]:
+        told = f": {sentences[cause]}" if sentences[cause] else ""
+        yield word(f"{cause or 'no cause'} {numbers[cause]}{told}", "red", limit=300)
+
+
+def _sum(calls: Sequence[call_pb2.Call]) -> Text:
+    tokens = sum(c.usage.prompt_tokens + c.usage.completion_tokens for c in calls)
+    priced = [c.usage.cost_usd for c in calls if c.usage.HasField("cost_usd")]
+    failed = sum(c.outcome != round_pb2.OUTCOME_OK for c in calls)
+    parts = [plain.count(len(calls), "call")]
+    parts += [f"{failed:,} not ended well"] if failed else []
+    parts += [plain.count(tokens, "token")]
+    parts += [plain.dollars(sum(priced))] if priced else []
+    unpriced = len(calls) - len(priced)
+    parts += [f"{unpriced:,} of unknown price"] if unpriced else []
+    return Text(", ".join(parts), style="bold")
+
+
+def _whole(call: call_pb2.Call) -> Iterator[Text]:
+    """Yields a call with its prompt and its reply as they were, control characters escaped."""
+    role, who = enum_words.role(call.role), call.participant
+    head = f"round {call.round}, {role} of {who}, asking {call.ask + 1}, attempt {call.attempt + 1}"
+    outcome = enum_words.outcome(call.outcome)
+    ending = ", ".join(filter(None, [outcome, call.cause, call.finish_reason]))
+    if call.HasField("http_status"):
+        ending += f", HTTP {call.http_status}"
+    amounts = f"{_tokens(call.usage)} tokens, {_cost(call.usage)}, {_latency(call)}"
+    yield Text(f"=== {plain.one_line(head)} ===", style="bold")
+    yield word(f"{ending}; {call.response_format or 'no format'}; {amounts}", "dim")
+    if call.detail:
+        yield word(call.detail, "red")
+    for role_said, content in _messages(call.prompt):
+        yield Text(f"--- {plain.one_line(role_said)} ---", style="dim")
+        yield Text(plain.escaped(content))
+    yield Text("--- reply as it came ---", style="dim")
+    yield Text(plain.escaped(call.raw_reply))
+    yield Text("")
+
+
+def _messages(prompt: str) -> list[tuple[str, str]]:
+    """Returns who says what in a prompt; one that is not as expected stays whole."""
+    try:
+        return [(str(m["role"]), _content(m["content"])) for m in json.loads(prompt)]
+    except (ValueError, TypeError, KeyError):
+        return [("prompt", prompt)] if prompt else []
+
+
+def _content(content: object) -> str:
+    return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)

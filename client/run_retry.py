@@ -1,0 +1,193 @@
+"""`runs.py retry`: asks the failed steps of a run again, at the user's word."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from llm_crowdsourced.v1 import league_pb2, round_pb2, run_pb2, run_service_pb2
+from rich.table import Table
+from rich.text import Text
+
+from client import enum_words, plain, use_of_limits
+from client.command_line import plain_json, print_json
+from client.dataset import list_rounds
+from client.exit_status import ExitStatus
+from client.failures import CallError
+from client.follow import get_run
+from client.playing import PlayOptions, finish
+from client.run_name import run_id
+from client.screen import chatter, results, say, word
+from client.session import Session
+from client.watching import watch
+
+# Every endpoint is asked for its models before the run goes on.
+_RETRY_TIMEOUT_S = 180.0
+_RETRIED = {round_pb2.OUTCOME_UNAVAILABLE, round_pb2.OUTCOME_UNPARSABLE}
+_RETRIABLE = {run_pb2.Run.STATE_SUCCEEDED, run_pb2.Run.STATE_PAUSED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A step of a run and how it ended."""
+
+    role: str
+    participant: str
+    result: round_pb2.StepResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """What a retry asks.
+
+    Attributes:
+        again: Steps that ended unavailable or unparsable.
+        skipped: Steps that were skipped for want of them.
+    """
+
+    again: tuple[Step, ...]
+    skipped: tuple[Step, ...]
+
+
+def failed_steps(rounds: Iterable[round_pb2.Round]) -> Failed:
+    """Returns the steps that a retry asks again, and those it plays for the first time."""
+    again: list[Step] = []
+    skipped: list[Step] = []
+    for entry in rounds:
+        steps = list(_steps(entry))
+        found = [step for step in steps if step.result.outcome in _RETRIED]
+        again += found
+        # A judgment keeps nobody waiting.
+        if any(step.role != "judgment" for step in found):
+            skipped += [s for s in steps if s.result.outcome == round_pb2.OUTCOME_SKIPPED]
+    return Failed(again=tuple(again), skipped=tuple(skipped))
+
+
+def _steps(entry: round_pb2.Round) -> Iterator[Step]:
+    yield Step(role="question", participant=entry.question_setter, result=entry.result)
+    for answer in entry.answers:
+        yield Step(role="answer", participant=answer.answerer, result=answer.result)
+    for judgment in entry.judgments:
+        yield Step(role="judgment", participant=judgment.judge, result=judgment.result)
+
+
+async def retry(
+    session: Session, name: str, raised: league_pb2.Budget, options: PlayOptions
+) -> int:
+    """Asks the failed steps of a run again; with a server of the command's own, to the end.
+
+    Args:
+        session: The command.
+        name: The run.
+        raised: Limits that change; the others stay.
+        options: Whether to write a report at the end, and where.
+
+    Raises:
+        CommandError: The run is not known or is being played, its budget leaves
+            nothing, or the server does not answer.
+        InterruptedByUserError: Ctrl-C was pressed.
+    """
+    connection = session.connection
+    run = await get_run(connection, name)
+    view = round_pb2.ROUND_VIEW_BASIC
+    failed = failed_steps([r async for r in list_rounds(connection, name, view)])
+    if not failed.again and run.state in _RETRIABLE:
+        say(f"Nothing to retry: no step of {run_id(name)} ended unavailable or unparsable.")
+        if options.json:
+            print_json({"run": plain_json(run), "reopened_steps": 0, "unskipped_steps": 0})
+        return ExitStatus.OK
+    budget = league_pb2.Budget()
+    budget.CopyFrom(run.league.budget)
+    budget.MergeFrom(raised)
+    # A run in another state is for the server to refuse, with its reason.
+    if run.state in _RETRIABLE:
+        chatter().print(_table(failed.again))
+        for sentence in [*_expected(run.league, failed), await _cost(session, run.league, failed)]:
+            say(sentence)
+        if limits := use_of_limits.sentence(budget, use_of_limits.of_progress(run.progress)):
+            say(f"The budget counts earlier attempts as well: {limits} used.")
+    request = run_service_pb2.RetryRunRequest(name=name)
+    if raised.ByteSize():
+        request.budget.CopyFrom(budget)
+    answer = await connection.ask(connection.runs.RetryRun, request, timeout_s=_RETRY_TIMEOUT_S)
+    if not session.ends_with_server:
+        if options.json:
+            print_json(plain_json(answer))
+        else:
+            steps = plain.count(answer.reopened_steps, "step")
+            results().print(f"{run_id(name)}: {steps} asked again", soft_wrap=True)
+        say(f"Watch it: {session.command('runs', 'watch', run_id(name))}")
+        return ExitStatus.OK
+    return await finish(session, await watch(session, answer.run), options)
+
+
+def _table(steps: Sequence[Step]) -> Table:
+    numbers = Counter(
+        (s.participant, s.role, enum_words.outcome(s.result.outcome), s.result.cause) for s in steps
+    )
+    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
+    table.add_column("Participant", overflow="ellipsis", no_wrap=True)
+    table.add_column("Role", no_wrap=True)
+    table.add_column("Ended", no_wrap=True)
+    table.add_column("Cause", overflow="ellipsis", no_wrap=True)
+    table.add_column("Steps", justify="right")
+    for (participant, role, outcome, cause), number in sorted(numbers.items()):
+        table.add_row(word(participant), Text(role), Text(outcome), word(cause), str(number))
+    return table
+
+
+def _worst_calls(league: league_pb2.League, steps: int) -> int:
+    return steps * (1 + league.max_reasks)
+
+
+def _expected(league: league_pb2.League, failed: Failed) -> Iterator[str]:
+    again = plain.count(len(failed.again), "step")
+    also = (
+        f", and {plain.count(len(failed.skipped), 'step')} that were skipped for want of them"
+        if failed.skipped
+        else ""
+    )
+    yield f"To ask again: {again}{also}. Earlier attempts stay on record."
+    steps = len(failed.again) + len(failed.skipped)
+    worst = plain.count(_worst_calls(league, steps), "call")
+    told = f"At worst {worst}"
+    if tokens := _worst_reply_tokens(league, failed):
+        told += f" with {plain.count(tokens, 'reply token')}"
+    yield (
+        f"{told}, if every reply has to be asked for {league.max_reasks + 1} times; calls that "
+        "fail and are tried again come on top."
+    )
+
+
+def _worst_reply_tokens(league: league_pb2.League, failed: Failed) -> int:
+    """Returns the longest replies of all calls at worst; 0 where one has no bound."""
+    bounds = {p.id: p.max_output_tokens for p in league.participants}
+    every = [bounds.get(s.participant, 0) for s in (*failed.again, *failed.skipped)]
+    return _worst_calls(league, sum(every)) if all(every) else 0
+
+
+async def _cost(session: Session, league: league_pb2.League, failed: Failed) -> str:
+    """Returns what it costs by the estimate of the whole league, a participant at a time."""
+    connection = session.connection
+    unknown = "What that costs is not known."
+    try:
+        answer = await connection.ask(
+            connection.runs.EstimateRun,
+            run_service_pb2.EstimateRunRequest(league=league),
+            timeout_s=_RETRY_TIMEOUT_S,
+        )
+    except CallError:
+        # The retry itself will say what is wrong.
+        return unknown
+    a_call = {
+        p.participant: p.cost_usd / p.calls
+        for p in answer.participants
+        if p.HasField("cost_usd") and p.calls
+    }
+    steps = (*failed.again, *failed.skipped)
+    if any(step.participant not in a_call for step in steps):
+        return unknown
+    likely = sum(a_call[step.participant] for step in steps)
+    if not likely:
+        return "It costs nothing."
+    worst = likely * (1 + league.max_reasks)
+    return f"Estimated cost: about {plain.dollars(likely)}, {plain.dollars(worst)} at that worst."
