@@ -27,6 +27,7 @@ from server.errors import (
     RunExistsError,
     SandboxUnavailableError,
     StoreError,
+    StoreFullError,
     TooManyRunsError,
     UnauthenticatedError,
     WrongStateError,
@@ -51,6 +52,7 @@ CODES: dict[type[LeagueError], Any] = {
     NotPlayingError: code_pb2.FAILED_PRECONDITION,
     UnauthenticatedError: code_pb2.UNAUTHENTICATED,
     StoreError: code_pb2.INTERNAL,
+    StoreFullError: code_pb2.UNAVAILABLE,
 }
 
 _log = logging.getLogger(__name__)
@@ -86,7 +88,7 @@ def _details(error: LeagueError) -> list[Any]:
         return [_precondition("MODEL", error.problems)]
     if isinstance(error, WrongStateError):
         return [_precondition("STATE", {error.metadata["name"]: error.message})]
-    if isinstance(error, TooManyRunsError):
+    if isinstance(error, TooManyRunsError | StoreFullError):
         return [error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=_RETRY_S))]
     return []
 

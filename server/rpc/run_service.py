@@ -19,6 +19,7 @@ from server.play.admission import admit_subject, refusals
 from server.play.estimate import estimate
 from server.play.runs import Runs
 from server.rpc import convert
+from server.rpc.full_disk import FullDisk
 from server.rpc.requests import check, page_position, page_token, run_id_of
 from server.rpc.watching import HEARTBEAT_S, StoppingError, Watching
 from server.store.records import NewRun, RunState
@@ -59,6 +60,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         self._models = models
         self._version = version
         self._settings = settings
+        self._full_disk = FullDisk(store)
         self._watching = Watching(store, closing, heartbeat_s)
 
     async def CreateRun(
@@ -68,7 +70,9 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         check(request)
         league = convert.league_from(request.league)
         admit_subject(league.subject)
-        run, existed = await self._runs.create(self._new_run(request, league))
+        run, existed = await self._full_disk.bounded(
+            self._runs.create(self._new_run(request, league))
+        )
         return pb.CreateRunResponse(run=convert.run_to(run), existed=existed)
 
     async def EstimateRun(
@@ -89,9 +93,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         """Returns a run."""
         check(request)
         run = await self._store.run(run_id_of(request.name))
-        if self._store.problem and not run.state.terminal:
-            run = replace(run, state_reason=self._store.problem)
-        return pb.GetRunResponse(run=convert.run_to(run))
+        return pb.GetRunResponse(run=convert.run_to(self._full_disk.shown(run)))
 
     async def ListRuns(self, request: pb.ListRunsRequest, context: Context) -> pb.ListRunsResponse:
         """Lists runs, the newest first."""
@@ -101,13 +103,14 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         runs = await self._store.runs(size + 1, before)
         more = page_token("runs", runs[size - 1].number) if len(runs) > size else ""
         return pb.ListRunsResponse(
-            runs=[convert.run_to(run) for run in runs[:size]], next_page_token=more
+            runs=[convert.run_to(self._full_disk.shown(run)) for run in runs[:size]],
+            next_page_token=more,
         )
 
     async def PauseRun(self, request: pb.PauseRunRequest, context: Context) -> pb.PauseRunResponse:
         """Pauses a run."""
         check(request)
-        run = await self._runs.pause(run_id_of(request.name))
+        run = await self._full_disk.bounded(self._runs.pause(run_id_of(request.name)))
         return pb.PauseRunResponse(run=convert.run_to(run))
 
     async def ResumeRun(
@@ -116,7 +119,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         """Resumes a run."""
         check(request)
         budget = convert.budget_from(request.budget) if request.HasField("budget") else None
-        run = await self._runs.resume(run_id_of(request.name), budget)
+        run = await self._full_disk.bounded(self._runs.resume(run_id_of(request.name), budget))
         return pb.ResumeRunResponse(run=convert.run_to(run))
 
     async def CancelRun(
@@ -124,7 +127,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
     ) -> pb.CancelRunResponse:
         """Cancels a run."""
         check(request)
-        run = await self._runs.cancel(run_id_of(request.name))
+        run = await self._full_disk.bounded(self._runs.cancel(run_id_of(request.name)))
         return pb.CancelRunResponse(run=convert.run_to(run))
 
     async def RejudgeRun(
@@ -150,7 +153,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         )
         convert.check_judges(league)
         new = self._new_run(request, league, source_run=source.run_id)
-        run, existed = await self._runs.create(new)
+        run, existed = await self._full_disk.bounded(self._runs.create(new))
         return pb.RejudgeRunResponse(run=convert.run_to(run), existed=existed)
 
     async def RetryRun(self, request: pb.RetryRunRequest, context: Context) -> pb.RetryRunResponse:

@@ -55,6 +55,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """`FAILED_PRECONDITION`. The server was started so that it plays no run."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 13
     """Only in `Run.failure`: an error of the server itself; its log says more."""
+    ERROR_REASON_STORE_FULL: _ErrorReason.ValueType  # 14
+    """`UNAVAILABLE`, with a `google.rpc.RetryInfo`. The disk of the database is
+    full: nothing can be written until there is room. Runs are shown as
+    `STATE_PAUSED` meanwhile and go on by themselves.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in `google.rpc.ErrorInfo.reason` under the domain
@@ -95,4 +100,9 @@ ERROR_REASON_NOT_PLAYING: ErrorReason.ValueType  # 12
 """`FAILED_PRECONDITION`. The server was started so that it plays no run."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 13
 """Only in `Run.failure`: an error of the server itself; its log says more."""
+ERROR_REASON_STORE_FULL: ErrorReason.ValueType  # 14
+"""`UNAVAILABLE`, with a `google.rpc.RetryInfo`. The disk of the database is
+full: nothing can be written until there is room. Runs are shown as
+`STATE_PAUSED` meanwhile and go on by themselves.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

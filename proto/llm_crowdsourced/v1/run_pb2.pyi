@@ -48,7 +48,8 @@ class Run(_message.Message):
         """Being played."""
         STATE_PAUSED: Run._State.ValueType  # 3
         """No new call is started; `state_reason` says why. Calls that were under
-        way still arrive and are kept. `RunService.ResumeRun` goes on.
+        way still arrive and are kept. `RunService.ResumeRun` goes on. Shown, and
+        not stored, while the server's disk is full: such a run goes on by itself.
         """
         STATE_CANCELLING: Run._State.ValueType  # 4
         """A cancellation was accepted; calls under way are being stopped."""
@@ -74,7 +75,8 @@ class Run(_message.Message):
     """Being played."""
     STATE_PAUSED: Run.State.ValueType  # 3
     """No new call is started; `state_reason` says why. Calls that were under
-    way still arrive and are kept. `RunService.ResumeRun` goes on.
+    way still arrive and are kept. `RunService.ResumeRun` goes on. Shown, and
+    not stored, while the server's disk is full: such a run goes on by itself.
     """
     STATE_CANCELLING: Run.State.ValueType  # 4
     """A cancellation was accepted; calls under way are being stopped."""
