@@ -52,6 +52,7 @@ async def ask_until_read(
     max_reasks: int,
     gate_for: Callable[[int, ChatRequest], CallGate],
     history: Sequence[CallRecord] = (),
+    first_ask: int = 0,
 ) -> Asked[T]:
     """Asks, reads, and asks again with the reason while the reply cannot be read.
 
@@ -63,6 +64,8 @@ async def ask_until_read(
         max_reasks: Times to ask again at most.
         gate_for: Gives the gate of an asking, by its number from 0 and its request.
         history: Calls of this step that are on record already.
+        first_ask: Number of the first asking, more than 0 where the step is
+            asked once more: replies to earlier askings are not taken for it.
 
     Raises:
         CallRefused: The run stops asking.
@@ -70,11 +73,12 @@ async def ask_until_read(
     last = Asked[T](outcome=Outcome.UNPARSABLE)
     asked = request
     for ask in range(max_reasks + 1):
-        past = [call for call in history if call.ask == ask]
+        number = first_ask + ask
+        past = [call for call in history if call.ask == number]
         reply = _reply_on_record(past)
         if reply is None:
             asked = replace(asked, first_attempt=len(past))
-            attempt = await model.ask(asked, gate_for(ask, asked))
+            attempt = await model.ask(asked, gate_for(number, asked))
             reply = _Reply(
                 attempt.outcome, attempt.text, attempt.cause, attempt.detail, attempt.fatal
             )

@@ -1,7 +1,6 @@
 """Between records and what columns hold: JSON texts and rows."""
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -146,7 +145,7 @@ def step_row(run_id: str, step: StepRecord) -> dict[str, Any]:
 
 def mark_row(run_id: str, mark: MarkRecord) -> dict[str, Any]:
     """Returns the columns of a mark."""
-    return {"run_id": run_id, **asdict(mark), "reason": clean(mark.reason)}
+    return {"run_id": run_id, **vars(mark), "reason": clean(mark.reason)}
 
 
 def call_row(run_id: str, call: CallRecord, sequence: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import duckdb
 
 from server.store.store import Store
 
-TABLES = ("run", "step", "call", "mark", "event")
+TABLES = ("run", "step", "retried_step", "call", "mark", "event")
 _PIECE = 1 << 20
 
 

@@ -29,6 +29,11 @@ from call where run_id = ?
 """
 
 
+def no_progress(league: League) -> Progress:
+    """Returns the progress of a run of which nothing is there yet."""
+    return Progress(total_steps=planned_steps(league), total_marks=planned_marks(league))
+
+
 class _Query(Protocol):
     def __call__(self, sql: str, parameters: Sequence[Any], /) -> list[tuple[Any, ...]]: ...
 

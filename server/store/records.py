@@ -178,8 +178,25 @@ class CallRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LedgerRecord:
+    """What one participant used in one role; see `LedgerEntry` in the contract."""
+
+    calls: int = 0
+    failed_calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float = 0.0
+    unpriced_calls: int = 0
+    charged_tokens: int = 0
+    charged_cost_usd: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class EventRecord:
-    """Something that happened in a run; `kind` is state, step or preparation."""
+    """Something that happened in a run.
+
+    `kind` is state, step, preparation, limits or reopened.
+    """
 
     sequence: int
     at: datetime

@@ -7,7 +7,7 @@ what happened, and a watcher that reads it can lose nothing.
 
 import asyncio
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,12 +15,11 @@ import duckdb
 
 from server.errors import (
     NotFoundError,
-    RequestIdReusedError,
     RunExistsError,
     WrongStateError,
 )
 from server.league.league import Budget
-from server.league.schedule import StepKey
+from server.league.schedule import Role, StepKey
 from server.store import codec
 from server.store.changes import Changes
 from server.store.database import Database, Transaction
@@ -29,20 +28,25 @@ from server.store.records import (
     CallRecord,
     EventRecord,
     Failure,
+    LedgerRecord,
     MarkRecord,
     NewRun,
-    Progress,
     RunRecord,
     RunState,
     StepRecord,
     utc_now,
 )
-
-_RUN = f"select {codec.RUN_COLUMNS} from run where run_id = ?"  # noqa: S608
-_COPIED_STEPS = """
-insert into step select ?, round, role, participant, outcome, cause, detail, reasks,
-    repaired, 0, content, ? from step where run_id = ? and role in ('question', 'answer')
-"""
+from server.store.reopening import Reopened, reopen
+from server.store.writes import (
+    add_event,
+    earlier_run,
+    find_run,
+    insert_run,
+    move_run,
+    progress_of,
+    read_run,
+    set_league,
+)
 
 
 class Store:
@@ -88,14 +92,14 @@ class Store:
         """
 
         def work(tx: Transaction) -> tuple[RunRecord, bool]:
-            earlier = _earlier_run(tx, new)
+            earlier = earlier_run(tx, new)
             if earlier:
-                return _run(tx, earlier), True
+                return find_run(tx, earlier), True
             if tx.execute("select 1 from run where run_id = ?", [new.run_id]):
                 raise RunExistsError(f"runs/{new.run_id}")
-            _insert_run(tx, new)
-            _event(tx, new.run_id, "state", {"state": RunState.PENDING, "reason": ""})
-            return _run(tx, new.run_id), False
+            insert_run(tx, new)
+            add_event(tx, new.run_id, "state", {"state": RunState.PENDING, "reason": ""})
+            return find_run(tx, new.run_id), False
 
         return await self.database.write(work)
 
@@ -120,7 +124,7 @@ class Store:
         """
 
         def work(tx: Transaction) -> RunRecord:
-            run = _run(tx, run_id)
+            run = find_run(tx, run_id)
             if run.state is state:
                 return run
             if run.state not in only_from or run.state.terminal:
@@ -128,22 +132,59 @@ class Store:
                 why = "it has ended and stays so" if run.state.terminal else needed
                 raise WrongStateError(run.name, run.state, why)
             league = run.league if budget is None else replace(run.league, budget=budget)
-            now = utc_now()
-            tx.execute(
-                "update run set state = ?, state_reason = ?, failure = ?, league = ?, "
-                "started_at = ?, ended_at = ? where run_id = ?",
-                [
-                    str(state),
-                    reason,
-                    codec.dump_failure(failure),
-                    codec.dump_league(league),
-                    run.started_at or (now if state is RunState.RUNNING else None),
-                    now if state.terminal else None,
-                    run_id,
-                ],
+            return move_run(tx, run, state, reason=reason, failure=failure, league=league)
+
+        return await self.database.write(work)
+
+    async def succeed(self, run_id: str) -> RunRecord:
+        """Ends a run as succeeded, unless it has ended or steps of it are open (again).
+
+        Raises:
+            NotFoundError: There is no such run.
+        """
+
+        def work(tx: Transaction) -> RunRecord:
+            run = find_run(tx, run_id)
+            if run.state.terminal or run.progress.done_steps < run.progress.total_steps:
+                return run
+            return move_run(tx, run, RunState.SUCCEEDED, reason="")
+
+        return await self.database.write(work)
+
+    async def reopen(self, run_id: str, budget: Budget | None = None) -> Reopened:
+        """Opens the failed steps of a run again; see `server.store.reopening.reopen`.
+
+        `budget`, where one is given and there is something to open, takes the
+        place of the league's.
+
+        Raises:
+            NotFoundError: There is no such run.
+            WrongStateError: It has neither succeeded nor is it paused.
+        """
+        return await self.database.write(lambda tx: reopen(tx, run_id, budget))
+
+    async def set_limits(
+        self, run_id: str, budget: Budget | None, max_concurrent_calls: int | None
+    ) -> RunRecord:
+        """Changes the limits of a run, with its event; `None` leaves one as it is.
+
+        Raises:
+            NotFoundError: There is no such run.
+            WrongStateError: It has ended.
+        """
+
+        def work(tx: Transaction) -> RunRecord:
+            run = find_run(tx, run_id)
+            if run.state.terminal:
+                raise WrongStateError(run.name, run.state, "it has ended and needs no limits")
+            league = replace(
+                run.league,
+                budget=run.league.budget if budget is None else budget,
+                max_concurrent_calls=max_concurrent_calls or run.league.max_concurrent_calls,
             )
-            _event(tx, run_id, "state", {"state": str(state), "reason": reason})
-            return _run(tx, run_id)
+            if league != run.league:
+                set_league(tx, run_id, league)
+            return find_run(tx, run_id)
 
         return await self.database.write(work)
 
@@ -151,9 +192,9 @@ class Store:
         """Keeps one call to a model."""
 
         def work(tx: Transaction) -> None:
-            sequence = tx.cached(("calls", run_id), lambda: _progress(tx, run_id).calls) + 1
+            sequence = tx.cached(("calls", run_id), lambda: progress_of(tx, run_id).calls) + 1
             tx.set_cached(("calls", run_id), sequence)
-            tx.set_cached(("progress", run_id), after_call(_progress(tx, run_id), call))
+            tx.set_cached(("progress", run_id), after_call(progress_of(tx, run_id), call))
             tx.insert("call", codec.call_row(run_id, call, sequence))
 
         await self.database.write(work)
@@ -165,7 +206,7 @@ class Store:
 
         def work(tx: Transaction) -> None:
             # Before the rows: a progress that is counted only now would count them too.
-            progress = after_step(_progress(tx, run_id), step, len(marks))
+            progress = after_step(progress_of(tx, run_id), step, len(marks))
             tx.insert("step", {**codec.step_row(run_id, step), "finished_at": utc_now()})
             for mark in marks:
                 tx.insert("mark", codec.mark_row(run_id, mark))
@@ -178,13 +219,13 @@ class Store:
                 "cause": step.cause,
                 "calls": step.calls,
             }
-            _event(tx, run_id, "step", body)
+            add_event(tx, run_id, "step", body)
 
         await self.database.write(work)
 
     async def record_preparation(self, run_id: str, body: dict[str, Any]) -> None:
         """Keeps where the preparation of a run's models stands."""
-        await self.database.write(lambda tx: _event(tx, run_id, "preparation", body))
+        await self.database.write(lambda tx: add_event(tx, run_id, "preparation", body))
 
     # Reads.
 
@@ -196,8 +237,8 @@ class Store:
         """
 
         def work(tx: Transaction) -> RunRecord | None:
-            run_id = _earlier_run(tx, new)
-            return _run(tx, run_id) if run_id else None
+            run_id = earlier_run(tx, new)
+            return find_run(tx, run_id) if run_id else None
 
         return await self.database.write(work)
 
@@ -207,7 +248,7 @@ class Store:
         Raises:
             NotFoundError: There is none of that id.
         """
-        return await self.database.read(lambda cursor: _read_run(cursor, run_id))
+        return await self.database.read(lambda cursor: read_run(cursor, run_id))
 
     async def runs(self, limit: int, before: int | None = None) -> list[RunRecord]:
         """Returns runs, the newest first; with `before`, those of smaller numbers."""
@@ -273,6 +314,29 @@ class Store:
             found.setdefault(call.key, []).append(call)
         return found
 
+    async def earlier_askings(self, run_id: str) -> dict[StepKey, int]:
+        """Returns how often open steps had been asked before they were opened again."""
+        rows = await self._rows(
+            "select round, role, participant, max(asks) from retried_step r where run_id = ? "
+            "and not exists (select 1 from step s where s.run_id = r.run_id "
+            "and s.round = r.round and s.role = r.role and s.participant = r.participant) "
+            "group by all",
+            [run_id],
+        )
+        return {StepKey(row[0], Role(row[1]), row[2]): row[3] for row in rows}
+
+    async def ledger(self, run_id: str) -> dict[tuple[str, Role], LedgerRecord]:
+        """Returns what a run has used, by participant and role."""
+        names = [f.name for f in fields(LedgerRecord)]
+        rows = await self._rows(
+            f"select participant, role, {', '.join(names)} from ledger where run_id = ?",  # noqa: S608
+            [run_id],
+        )
+        return {
+            (row[0], Role(row[1])): LedgerRecord(**dict(zip(names, row[2:], strict=True)))
+            for row in rows
+        }
+
     async def events(self, run_id: str, after: int, limit: int) -> list[EventRecord]:
         """Returns events in order, from after a sequence number."""
         rows = await self._rows(
@@ -306,105 +370,3 @@ class Store:
 
 
 _TERMINAL = frozenset(state for state in RunState if state.terminal)
-
-
-def _earlier_run(tx: Transaction, new: NewRun) -> str:
-    """Returns the run that the same request created before; empty if none did."""
-    if not new.request_id:
-        return ""
-    rows = tx.execute(
-        "select run_id, content_sha256 from request where request_id = ?", [new.request_id]
-    )
-    if not rows:
-        return ""
-    run_id, content_sha256 = rows[0]
-    if content_sha256 != new.content_sha256:
-        raise RequestIdReusedError(new.request_id, f"runs/{run_id}")
-    return str(run_id)
-
-
-def _insert_run(tx: Transaction, new: NewRun) -> None:
-    now = utc_now()
-    number = tx.execute("select coalesce(max(number), 0) + 1 from run")[0][0]
-    tx.execute(
-        "insert into prompt_set values (?, ?, ?) on conflict do nothing",
-        [new.prompts_sha256, str(new.league.subject), codec.dump(new.prompts)],
-    )
-    tx.insert(
-        "run",
-        {
-            "run_id": new.run_id,
-            "number": number,
-            "league": codec.dump_league(new.league),
-            "state": str(RunState.PENDING),
-            "prompts_sha256": new.prompts_sha256,
-            "source_run": new.source_run,
-            "server_version": new.server_version,
-            "settings": codec.dump(new.settings),
-            "created_at": now,
-        },
-    )
-    if new.request_id:
-        tx.insert(
-            "request",
-            {
-                "request_id": new.request_id,
-                "content_sha256": new.content_sha256,
-                "run_id": new.run_id,
-            },
-        )
-    if new.source_run:
-        tx.execute(_COPIED_STEPS, [new.run_id, now, new.source_run])
-
-
-def _run(tx: Transaction, run_id: str) -> RunRecord:
-    row = _only(tx.execute(_RUN, [run_id]), run_id)
-    return codec.load_run(row, _progress(tx, run_id))
-
-
-def _read_run(cursor: duckdb.DuckDBPyConnection, run_id: str) -> RunRecord:
-    row = _only(cursor.execute(_RUN, [run_id]).fetchall(), run_id)
-    progress = load_progress(cursor, run_id, codec.load_league(row[2]))
-    return codec.load_run(row, progress)
-
-
-def _only(rows: list[tuple[Any, ...]], run_id: str) -> tuple[Any, ...]:
-    """Returns the row of a run.
-
-    Raises:
-        NotFoundError: There is no such run.
-    """
-    if not rows:
-        raise NotFoundError(f"runs/{run_id}")
-    return rows[0]
-
-
-def _progress(tx: Transaction, run_id: str) -> Progress:
-    def load() -> Progress:
-        row = _only(tx.execute("select league from run where run_id = ?", [run_id]), run_id)
-        return load_progress(tx, run_id, codec.load_league(row[0]))
-
-    return tx.cached(("progress", run_id), load)
-
-
-def _event(tx: Transaction, run_id: str, kind: str, body: dict[str, Any]) -> None:
-    """Adds the next event of a run; numbers are given here and nowhere else."""
-
-    def last() -> int:
-        rows = tx.execute("select coalesce(max(sequence), 0) from event where run_id = ?", [run_id])
-        return int(rows[0][0])
-
-    sequence = tx.cached(("events", run_id), last) + 1
-    tx.set_cached(("events", run_id), sequence)
-    tx.insert(
-        "event",
-        {
-            "run_id": run_id,
-            "sequence": sequence,
-            "happened_at": utc_now(),
-            "kind": kind,
-            "body": codec.dump(body),
-            "progress": codec.dump_progress(_progress(tx, run_id)),
-        },
-    )
-    tx.touched.add(run_id)

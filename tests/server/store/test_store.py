@@ -197,6 +197,7 @@ async def test_a_judging_again_takes_questions_and_answers_over(store: Store) ->
     await store.record_call("source-1", call(QUESTION))
     for key in (QUESTION, answer, judgment):
         await store.finish_step("source-1", step(key, content={"text": str(key)}))
+    await store.set_state("source-1", RunState.SUCCEEDED)
     await store.create_run(new_run("again-1", source_run="source-1"))
     steps = {s.key: s for s in await store.steps("again-1")}
     assert set(steps) == {QUESTION, answer}
@@ -245,7 +246,7 @@ async def test_the_views_give_means_and_how_many_they_rest_on(store: Store) -> N
     assert await rows("select calls, prompt_tokens, cost_usd, unpriced_calls from ledger") == [
         (2, 200, 0.25, 1)
     ]
-    assert TABLES == ("run", "step", "call", "mark", "event")
+    assert TABLES == ("run", "step", "retried_step", "call", "mark", "event")
 
 
 async def test_a_closed_store_says_so(store: Store) -> None:
