@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -90,9 +91,21 @@ async def _serve(settings: Settings, arguments: argparse.Namespace) -> None:
     async with serving(
         settings, playing=not arguments.no_play, taking_up=not arguments.no_take_up
     ) as server:
+        _collect_seldom()
         ready = {"address": server.address, "pid": os.getpid(), "database": str(server.database)}
         print(json.dumps(ready), flush=True)
         await stop.wait()
+
+
+def _collect_seldom() -> None:
+    """Keeps the garbage collector from walking what stays for ever.
+
+    Records and messages have no cycles, so its rounds find next to nothing, and
+    at Python's own threshold they take a tenth of the time of a busy league.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _stopper(stop: asyncio.Event) -> Callable[[], None]:
