@@ -6,7 +6,7 @@ a pause, a crash or a restart is the same as playing.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from server.league.display import Shown, shown_to
@@ -202,7 +202,7 @@ class Player:
         marks: tuple[Mark, ...] = ()
         if asked.value is not None:
             marks = self._marks(shown, asked.value)
-        await self._finish(key, asked, {"shown": [asdict(item) for item in shown]}, marks)
+        await self._finish(key, asked, {"shown": [vars(item) for item in shown]}, marks)
         return True
 
     def _read_judgment(self, reply: str, labels: Sequence[str]) -> JudgmentReply | Unreadable:
@@ -304,7 +304,7 @@ class Player:
             calls=asked.calls,
             content=content,
         )
-        kept = tuple(MarkRecord(round=key.round, judge=key.participant, **asdict(m)) for m in marks)
+        kept = tuple(MarkRecord(round=key.round, judge=key.participant, **vars(m)) for m in marks)
         await self._store.finish_step(self._run_id, step, kept)
 
     async def _skip(self, key: StepKey, cause: str, detail: str) -> None:
@@ -333,4 +333,4 @@ class _StepAsked(Generic[T]):
 
 def _content(reply: QuestionReply | AnswerReply) -> dict[str, Any]:
     """Returns what a reply says, without how it was read."""
-    return {k: v for k, v in asdict(reply).items() if k != "repaired"}
+    return {k: v for k, v in vars(reply).items() if k != "repaired"}
