@@ -203,6 +203,17 @@ class Pacer:
             self._halved_at = now
             self._limit = max(1, self._limit // 2)
 
+    def set_limits(self, *, max_concurrent: int) -> None:
+        """Changes the limit from now on: a higher one lets waiting calls go.
+
+        Calls under way stay, and where the provider was throttled the limit
+        goes on growing back from where it is.
+        """
+        unhindered = self._limit == self._max
+        self._max = max_concurrent
+        self._limit = max_concurrent if unhindered else min(self._limit, max_concurrent)
+        self._wake()
+
     def hold(self, seconds: float) -> None:
         """Sends nothing to the provider for so long; calls under way go on."""
         self._held_until = max(self._held_until, self._clock() + seconds)
