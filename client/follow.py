@@ -11,7 +11,7 @@ from llm_crowdsourced.v1 import event_pb2, round_pb2, run_pb2, run_service_pb2
 from client.connection import Connection
 from client.dataset import list_rounds
 from client.failures import CallError
-from client.run_progress import RunProgress, is_terminal
+from client.run_progress import RunProgress
 
 # A server that is started again takes its runs up by itself: worth a wait.
 _PATIENCE_S = 60.0
@@ -71,13 +71,13 @@ async def follow(connection: Connection, progress: RunProgress, view: View) -> r
         view.update(progress, event)
         if event.WhichOneof("kind") != "run_state_changed":
             continue
+        # The stream ends by itself with a run that is over, and not at an end of
+        # long ago, before a retry.
         if progress.state_number == run_pb2.Run.STATE_PAUSED:
             # The pause may be one of long ago that the stream plays again.
             run = await get_run(connection, progress.name)
             if run.state == run_pb2.Run.STATE_PAUSED:
                 return run
-        elif is_terminal(progress.state_number):
-            break
     return await get_run(connection, progress.name)
 
 

@@ -9,8 +9,8 @@ from typing import Self
 from llm_crowdsourced.v1 import event_pb2, round_pb2
 from rich.console import Console
 
-from client import enum_words, plain
-from client.live_view import failures, numbers
+from client import plain
+from client.live_view import failures, numbers, step_line, waited_for
 from client.run_progress import RunProgress
 from client.screen import words
 
@@ -24,6 +24,7 @@ class LineView:
         self._console = console
         self._clock = clock
         self._next = 0.0
+        self._failures: set[tuple[str, int, str]] = set()
 
     def __enter__(self) -> Self:
         """Begins; there is nothing to do."""
@@ -45,6 +46,13 @@ class LineView:
         if kind == "run_state_changed":
             reason = f": {progress.reason}" if progress.reason else ""
             self._write(progress, when, f"{progress.state}{reason}")
+        elif kind == "run_limits_changed":
+            self._write(progress, when, _limits_line(event.run_limits_changed))
+        elif kind == "steps_reopened":
+            steps = plain.count(len(event.steps_reopened.steps), "step")
+            self._write(progress, when, f"{steps} to be asked again")
+        elif kind == "step_finished" and self._is_new_failure(event.step_finished):
+            self._write(progress, when, step_line(event.step_finished))
         elif now < self._next:
             return
         elif kind == "preparation_progress":
@@ -52,6 +60,15 @@ class LineView:
         elif kind == "step_finished":
             self._write(progress, when, step_line(event.step_finished))
         self._next = now + _INTERVAL_S
+
+    def _is_new_failure(self, step: event_pb2.StepFinished) -> bool:
+        """Says whether a step failed as none of its participant and role has before."""
+        if step.outcome in {round_pb2.OUTCOME_OK, round_pb2.OUTCOME_SKIPPED}:
+            return False
+        failure = (step.participant, step.role, step.cause)
+        is_new = failure not in self._failures
+        self._failures.add(failure)
+        return is_new
 
     def say(self, sentence: str) -> None:
         """Writes a sentence."""
@@ -64,16 +81,21 @@ class LineView:
         parts += [f"{plain.rough_duration(left)} left"] if left is not None else []
         lost = failures(progress)
         parts += [f"lost: {lost}"] if lost else []
+        if progress.state == "running" and (names := waited_for(progress)):
+            parts.append(f"waiting for {names}")
         self.say(" | ".join(parts))
 
 
-def step_line(step: event_pb2.StepFinished) -> str:
-    """Returns such as `round 3: judgment of qwen ok`."""
-    role = enum_words.role(step.role)
-    by = "by" if step.role == round_pb2.ROLE_QUESTION else "of"
-    outcome = enum_words.outcome(step.outcome)
-    cause = f" ({step.cause})" if step.cause else ""
-    return f"round {step.round}: {role} {by} {step.participant} {outcome}{cause}"
+def _limits_line(change: event_pb2.RunLimitsChanged) -> str:
+    budget = change.budget
+    limits = [
+        (budget.HasField("max_calls"), plain.count(budget.max_calls, "call")),
+        (budget.HasField("max_tokens"), plain.count(budget.max_tokens, "token")),
+        (budget.HasField("max_cost_usd"), plain.dollars(budget.max_cost_usd)),
+        (change.max_concurrent_calls > 0, f"{change.max_concurrent_calls:,} calls at once"),
+    ]
+    told = [limit for is_set, limit in limits if is_set]
+    return f"limits changed: {', '.join(told)} at most" if told else "limits lifted"
 
 
 def preparation_line(report: event_pb2.PreparationProgress) -> str:

@@ -1,27 +1,29 @@
 """The live view: a picture of a run that is drawn again as it moves on."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from llm_crowdsourced.v1 import event_pb2
+from llm_crowdsourced.v1 import event_pb2, round_pb2
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from client import plain
+from client import enum_words, plain, use_of_limits
 from client.run_name import run_id
 from client.run_progress import Preparation, RoundProgress, RunProgress
 from client.screen import word
 
 _FRAMES_A_SECOND = 4
-# Lines of everything but the rounds, and the least rounds that are shown.
-_OTHER_LINES = 9
+# Lines of everything but the rounds and what is told of failures, and the least rounds that are shown.
+_OTHER_LINES = 8
 _MIN_ROUNDS = 3
 _MAX_CAUSES = 4
+# More names than that are not read.
+_MAX_NAMES = 3
 _STATE_STYLES = {
     "running": "cyan",
     "succeeded": "bold green",
@@ -45,12 +47,11 @@ class Picture:
         height = options.max_height
         parts: list[RenderableType] = [_header(self._progress, self._now, options.max_width)]
         preparing = [p for p in self._progress.preparations.values() if not p.is_done]
-        if preparing and not self._progress.progress.done_steps:
-            parts += [_preparation(p, options.max_width) for p in preparing]
+        parts += [_preparation(p, options.max_width) for p in preparing]
         parts += [_bar(self._progress, options.max_width), _numbers(self._progress)]
-        lost = _failures(self._progress)
-        parts += [lost] if lost else []
-        room = max(_MIN_ROUNDS, height - _OTHER_LINES - len(preparing))
+        told = _told(self._progress, options.max_width)
+        parts += told
+        room = max(_MIN_ROUNDS, height - _OTHER_LINES - len(preparing) - len(told))
         parts += _rounds(self._progress, room, marks, options.max_width)
         yield Group(*parts)
 
@@ -130,12 +131,48 @@ def failures(progress: RunProgress) -> str:
     causes = progress.failures()
     shown = [f"{plain.one_line(cause, 30)} {number}" for cause, number in causes[:_MAX_CAUSES]]
     rest = sum(number for _, number in causes[_MAX_CAUSES:])
-    return ", ".join([*shown, f"other {rest}"] if rest else shown)
+    told = ", ".join([*shown, f"other {rest}"] if rest else shown)
+    if not progress.skipped:
+        return told
+    skipped = f"skipped {progress.skipped:,}"
+    return f"{told}; {skipped}" if told else skipped
 
 
-def _failures(progress: RunProgress) -> Text | None:
-    told = failures(progress)
-    return Text(f"Lost steps: {told}", style="red") if told else None
+def _told(progress: RunProgress, width: int) -> list[RenderableType]:
+    """Returns the budget, the failures and who is waited for: a line each, where there is one."""
+    lines = []
+    if budget := use_of_limits.sentence(
+        progress.budget, use_of_limits.of_progress(progress.progress)
+    ):
+        lines.append(word(f"Budget: {budget}", "dim", limit=width))
+    if lost := failures(progress):
+        lines.append(word(f"Lost steps: {lost}", "red", limit=width))
+    if progress.latest_lost is not None:
+        lines.append(word(f"The last: {step_line(progress.latest_lost)}", "red", limit=width))
+    if progress.state == "running" and (names := waited_for(progress)):
+        lines.append(word(f"Waiting for {names}", "dim", limit=width))
+    return [*lines]
+
+
+def waited_for(progress: RunProgress) -> str:
+    """Returns such as `answers of cy (2), di`; empty where many are waited for."""
+    parts = []
+    for role, numbers in sorted(progress.waited_for().items()):
+        if len(numbers) > _MAX_NAMES:
+            continue
+        names = [f"{name} ({n})" if n > 1 else name for name, n in numbers.items()]
+        noun = enum_words.role(role) + ("s" if sum(numbers.values()) > 1 else "")
+        parts.append(f"{noun} of {', '.join(names)}")
+    return "; ".join(parts)
+
+
+def step_line(step: event_pb2.StepFinished) -> str:
+    """Returns such as `round 3: judgment of qwen ok`."""
+    role = enum_words.role(step.role)
+    by = "by" if step.role == round_pb2.ROLE_QUESTION else "of"
+    outcome = enum_words.outcome(step.outcome)
+    cause = f" ({step.cause})" if step.cause not in {"", outcome} else ""
+    return f"round {step.round}: {role} {by} {step.participant} {outcome}{cause}"
 
 
 def _marks(outcome: str) -> str:
@@ -195,10 +232,11 @@ def _question(entry: RoundProgress, marks: _Marks) -> Text:
     return Text(f"{marks(entry.question)} {plain.one_line(entry.cause, 16)}", style="red")
 
 
-def _steps(ended: list[str], planned: int, marks: _Marks) -> Text:
+def _steps(steps: Mapping[str, str], planned: int, marks: _Marks) -> Text:
     """Returns such as `2 of 3 ✓✓`; long lists are counted and not drawn."""
     if not planned:
         return Text("")
+    ended = list(steps.values())
     text = Text(f"{len(ended)} of {planned} ")
     if planned > 8:  # noqa: PLR2004 - more marks than that are not read but counted
         lost = sum(outcome != "ok" for outcome in ended)

@@ -15,7 +15,7 @@ from client.follow import get_run
 from client.plain import one_line
 from client.playing import PlayOptions, finish
 from client.run_name import run_id
-from client.run_progress import is_terminal
+from client.run_progress import has_stopped
 from client.screen import results, say
 from client.session import Session
 from client.watching import run_document, standings, watch
@@ -107,7 +107,7 @@ async def watch_run(session: Session, name: str, *, as_json: bool) -> int:
             not answer.
     """
     run = await get_run(session.connection, name)
-    stopped = is_terminal(run.state) or run.state == run_pb2.Run.STATE_PAUSED
+    stopped = has_stopped(run.state)
     if session.ends_with_server and not stopped:
         raise CommandError(
             f"No server plays {run_id(name)} now. Go on with it: "

@@ -1,11 +1,12 @@
 """Where a run stands, folded from its events: what every view of it shows."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from llm_crowdsourced.v1 import event_pb2, round_pb2, run_pb2
+from llm_crowdsourced.v1 import event_pb2, league_pb2, round_pb2, run_pb2
 
 from client import enum_words
 
@@ -14,6 +15,8 @@ _TERMINAL = {
     run_pb2.Run.STATE_FAILED,
     run_pb2.Run.STATE_CANCELLED,
 }
+_MODELS = "models"
+_Key = tuple[int, int, str]
 # Fewer steps than this say nothing about the speed of the rest.
 _MIN_STEPS_FOR_ESTIMATE = 4
 
@@ -21,6 +24,11 @@ _MIN_STEPS_FOR_ESTIMATE = 4
 def is_terminal(state: int) -> bool:
     """Says whether nothing more will happen in that state."""
     return state in _TERMINAL
+
+
+def has_stopped(state: int) -> bool:
+    """Says whether nothing happens in that state unless somebody asks for it."""
+    return is_terminal(state) or state == run_pb2.Run.STATE_PAUSED
 
 
 @dataclass(kw_only=True)
@@ -32,20 +40,27 @@ class RoundProgress:
         setter: Empty while not known.
         question: Outcome of the question; empty while it has not ended.
         cause: Why the question did not come, in one word.
-        answers: Outcomes of the answers that ended, in the order they came.
+        answers: Outcomes of the answers that ended by participant, in the order they came.
         judgments: The same of the judgments.
+        participants: Everyone in the league; the setter does not answer.
+        judges: Those who judge.
         answers_planned: Answers in all.
-        judgments_planned: Judgments in all.
     """
 
     index: int
     setter: str = ""
     question: str = ""
     cause: str = ""
-    answers: list[str] = field(default_factory=list)
-    judgments: list[str] = field(default_factory=list)
+    answers: dict[str, str] = field(default_factory=dict)
+    judgments: dict[str, str] = field(default_factory=dict)
+    participants: Sequence[str]
+    judges: Sequence[str]
     answers_planned: int
-    judgments_planned: int
+
+    @property
+    def judgments_planned(self) -> int:
+        """Judgments in all."""
+        return len(self.judges)
 
     @property
     def is_done(self) -> bool:
@@ -56,6 +71,21 @@ class RoundProgress:
     def is_begun(self) -> bool:
         """Whether a step has ended."""
         return bool(self.question or self.answers or self.judgments)
+
+    def waited_for(self) -> tuple[int, tuple[str, ...]]:
+        """Returns the role that the round waits for, and of whom.
+
+        Nobody in a round that is not begun or is done: whether a model has been
+        asked is not told before its reply has come.
+        """
+        if not self.is_begun or self.is_done or not self.question:
+            return round_pb2.ROLE_UNSPECIFIED, ()
+        if self.setter and len(self.answers) < self.answers_planned:
+            others = (p for p in self.participants if p != self.setter)
+            return round_pb2.ROLE_ANSWER, tuple(p for p in others if p not in self.answers)
+        if len(self.answers) < self.answers_planned:
+            return round_pb2.ROLE_UNSPECIFIED, ()
+        return round_pb2.ROLE_JUDGMENT, tuple(j for j in self.judges if j not in self.judgments)
 
 
 @dataclass(kw_only=True)
@@ -83,8 +113,10 @@ class RunProgress:
         reason: Why it is in that state; may be empty.
         progress: Steps, calls, tokens and cost at the last event.
         rounds: By index.
-        preparations: By activity, in the order in which they began.
-        latest: The last step that ended; `None` before the first.
+        budget: The limits.
+        max_concurrent_calls: Calls under way at once, at most; 0 where not known.
+        preparations: What is being made ready now, by activity.
+        latest_lost: The last step that failed; `None` before the first.
     """
 
     def __init__(self, run: run_pb2.Run, setters: Mapping[int, str]) -> None:
@@ -102,24 +134,32 @@ class RunProgress:
         self.name = run.name
         self.title = league.title
         self.participants = participants
+        self.budget = league_pb2.Budget()
+        self.budget.CopyFrom(league.budget)
+        self.max_concurrent_calls = league.max_concurrent_calls
         self.state = enum_words.state(run.state)
         self.state_number: int = run.state
         self.reason = run.state_reason
         self.progress = run.progress
         self.preparations: dict[str, Preparation] = {}
-        self.latest: event_pb2.StepFinished | None = None
+        self.latest_lost: event_pb2.StepFinished | None = None
+        self._skipped: dict[_Key, str] = {}
+        ids = tuple(p.id for p in league.participants)
         self.rounds = {
             index: RoundProgress(
                 index=index,
                 setter=setters.get(index, ""),
                 question="ok" if judges_again else "",
                 answers_planned=0 if judges_again else participants - 1,
-                judgments_planned=len(league.judges) or participants,
+                participants=ids,
+                judges=tuple(i for i in ids if not league.judges or i in league.judges),
             )
             for index in range(1, count + 1)
         }
         self._created = _time(run.create_time)
-        self._ended = _time(run.end_time) if run.HasField("end_time") else None
+        # When it stopped, and how long it had stood still before that.
+        self._stopped = _time(run.end_time) if run.HasField("end_time") else None
+        self._still = timedelta()
         self._pace_from = self._created
         self._pace_steps = 0
 
@@ -135,10 +175,21 @@ class RunProgress:
         elif kind == "preparation_progress":
             self._prepare(event.preparation_progress)
             self._set_pace(when)
+        elif kind == "steps_reopened":
+            for step in event.steps_reopened.steps:
+                self._reopen(step)
+            self._set_pace(when)
+        elif kind == "run_limits_changed":
+            self.budget.CopyFrom(event.run_limits_changed.budget)
+            self.max_concurrent_calls = event.run_limits_changed.max_concurrent_calls
+            self._set_pace(when)
 
     def elapsed(self, now: datetime) -> float:
-        """Returns the seconds since the run was created, up to its end."""
-        return max(0.0, ((self._ended or now) - self._created).total_seconds())
+        """Returns the seconds since the run was created in which it was played.
+
+        While it is paused or over the clock stands.
+        """
+        return max(0.0, ((self._stopped or now) - self._created - self._still).total_seconds())
 
     def seconds_left(self, now: datetime) -> float | None:
         """Returns an estimate by the speed so far; `None` where there is none."""
@@ -149,14 +200,39 @@ class RunProgress:
         return (now - self._pace_from).total_seconds() / steps * left
 
     def failures(self) -> list[tuple[str, int]]:
-        """Returns the number of steps lost by cause, the most frequent first."""
-        return sorted(self.progress.failures.items(), key=lambda item: (-item[1], item[0]))
+        """Returns the number of steps that failed by cause, the most frequent first.
+
+        Steps that were skipped because another had failed are not in it.
+        """
+        lost = Counter(dict(self.progress.failures)) - Counter(self._skipped.values())
+        return sorted(lost.items(), key=lambda item: (-item[1], item[0]))
+
+    @property
+    def skipped(self) -> int:
+        """Steps that were skipped because another had failed."""
+        return len(self._skipped)
+
+    def waited_for(self) -> dict[int, dict[str, int]]:
+        """Returns of whom the rounds under way wait for how many replies, by role."""
+        found: dict[int, dict[str, int]] = {}
+        for entry in self.rounds.values():
+            role, names = entry.waited_for()
+            for name in names:
+                numbers = found.setdefault(role, {})
+                numbers[name] = numbers.get(name, 0) + 1
+        return found
 
     def _change_state(self, change: event_pb2.RunStateChanged, when: datetime) -> None:
         self.state = enum_words.state(change.state)
         self.state_number = change.state
         self.reason = change.reason
-        self._ended = when if is_terminal(change.state) else None
+        self.preparations.clear()
+        stands = has_stopped(change.state)
+        if stands and self._stopped is None:
+            self._stopped = when
+        elif not stands and self._stopped is not None:
+            self._still += when - self._stopped
+            self._stopped = None
         self._set_pace(when)
 
     def _set_pace(self, when: datetime) -> None:
@@ -165,24 +241,53 @@ class RunProgress:
         self._pace_steps = self.progress.done_steps
 
     def _finish_step(self, step: event_pb2.StepFinished) -> None:
-        self.latest = step
+        # Whatever was made ready is.
+        self.preparations.clear()
+        outcome = enum_words.outcome(step.outcome)
+        self._skipped.pop(_key(step), None)
+        if step.outcome == round_pb2.OUTCOME_SKIPPED:
+            self._skipped[_key(step)] = step.cause
+        elif step.outcome != round_pb2.OUTCOME_OK:
+            self.latest_lost = step
         entry = self.rounds.get(step.round)
         if entry is None:
             return
-        outcome = enum_words.outcome(step.outcome)
         if step.role == round_pb2.ROLE_QUESTION:
             entry.setter = step.participant
             entry.question = outcome
             entry.cause = step.cause
         elif step.role == round_pb2.ROLE_ANSWER:
-            entry.answers.append(outcome)
+            entry.answers[step.participant] = outcome
         elif step.role == round_pb2.ROLE_JUDGMENT:
-            entry.judgments.append(outcome)
+            entry.judgments[step.participant] = outcome
+
+    def _reopen(self, step: event_pb2.ReopenedStep) -> None:
+        self._skipped.pop(_key(step), None)
+        lost = self.latest_lost
+        if lost is not None and _key(lost) == _key(step):
+            self.latest_lost = None
+        entry = self.rounds.get(step.round)
+        if entry is None:
+            return
+        if step.role == round_pb2.ROLE_QUESTION:
+            entry.question = entry.cause = ""
+        elif step.role == round_pb2.ROLE_ANSWER:
+            entry.answers.pop(step.participant, None)
+        elif step.role == round_pb2.ROLE_JUDGMENT:
+            entry.judgments.pop(step.participant, None)
 
     def _prepare(self, report: event_pb2.PreparationProgress) -> None:
+        if report.unit == _MODELS:
+            # Models are started one after another once all of them are there: a
+            # count of them takes the place of what was said before.
+            self.preparations.clear()
         self.preparations[report.activity] = Preparation(
             activity=report.activity, done=report.done, total=report.total, unit=report.unit
         )
+
+
+def _key(step: event_pb2.StepFinished | event_pb2.ReopenedStep) -> _Key:
+    return step.round, step.role, step.participant
 
 
 def _time(stamp: Timestamp) -> datetime:

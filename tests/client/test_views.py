@@ -71,13 +71,14 @@ def test_the_picture_at_80_columns() -> None:
     assert lines[0].endswith("running  0:20  about 35 s left")
     assert lines[1].endswith("34 %")
     assert lines[2] == ("11 of 32 steps · 13 calls of 32 planned · 8.4k + 2.4k tokens · $0.00")
-    assert lines[3] == "Lost steps: question_void 4, truncated 1, unparsable 1"
-    assert lines[4].split() == ["Round", "Set", "by", "Question", "Answers", "Judgments"]
-    assert lines[5].split() == ["1", "ada", "✓", "2", "of", "3", "✓✗", "1", "of", "4", "✓"]
-    assert lines[6].split() == ["2", "bob", "✓", "0", "of", "3", "0", "of", "4"]
-    assert lines[8].split()[:4] == ["4", "di", "✗", "unparsable"]
-    assert lines[8].endswith("4 of 4 ····")
-    assert len(lines) == 9
+    assert lines[3] == "Lost steps: truncated 1, unparsable 1; skipped 4"
+    assert lines[4] == "The last: round 1: answer of cy truncated"
+    assert lines[5].split() == ["Round", "Set", "by", "Question", "Answers", "Judgments"]
+    assert lines[6].split() == ["1", "ada", "✓", "2", "of", "3", "✓✗", "1", "of", "4", "✓"]
+    assert lines[7].split() == ["2", "bob", "✓", "0", "of", "3", "0", "of", "4"]
+    assert lines[9].split()[:4] == ["4", "di", "✗", "unparsable"]
+    assert lines[9].endswith("4 of 4 ····")
+    assert len(lines) == 10
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
@@ -92,12 +93,14 @@ def test_rounds_that_do_not_fit_are_counted_and_those_under_way_shown() -> None:
     start = run(league=league(rounds_per_participant=20))
     events = [RUNNING, *(step(2 + i, 50, 3, name) for i, name in enumerate(IDS))]
     events.append(step(9, 77, 1, "ada"))
+    events[-1].progress.failures["unavailable"] = 3
 
     text = drawn(after(events, start), height=16)
 
     assert len(text.splitlines()) <= 16
     assert any(line.split()[0] == "77" for line in text.splitlines() if line.strip())
-    assert "and 73 more rounds: 1 played, 72 to come" in text
+    assert "Lost steps: unavailable 3" in text
+    assert "and 74 more rounds: 1 played, 73 to come" in text
 
 
 def test_preparation_is_shown_until_the_first_step() -> None:
@@ -109,6 +112,92 @@ def test_preparation_is_shown_until_the_first_step() -> None:
     assert "fetching qwen" in drawn(after(events))
     assert "312.0 MB of 478.1 MB" in drawn(after(events))
     assert "fetching qwen" not in drawn(after([*events, step(3, 1, 1, "ada")]))
+
+
+def test_a_count_of_started_models_takes_the_place_of_the_one_before() -> None:
+    def report(activity: str, done: int) -> event_pb2.PreparationProgress:
+        return event_pb2.PreparationProgress(activity=activity, done=done, total=3, unit="models")
+
+    events = [
+        RUNNING,
+        event(2, preparation_progress=report("starting ada", 0)),
+        event(3, preparation_progress=report("starting bob", 1)),
+    ]
+    assert "starting ada" not in drawn(after(events))
+    assert "1 of 3" in drawn(after(events))
+
+    events.append(event(4, preparation_progress=report("local models are ready", 3)))
+    assert "of 3\n" not in drawn(after(events)).replace(" ", "")
+    assert "starting" not in drawn(after(events))
+
+
+def test_a_run_that_goes_on_shows_again_what_is_made_ready() -> None:
+    report = event_pb2.PreparationProgress(activity="starting ada", done=0, total=3, unit="models")
+    events = [
+        *a_league_under_way(),
+        state_event(13, run_pb2.Run.STATE_PAUSED),
+        state_event(14, run_pb2.Run.STATE_RUNNING),
+        event(15, preparation_progress=report),
+    ]
+    assert "starting ada" in drawn(after(events))
+
+    events.append(state_event(16, run_pb2.Run.STATE_PAUSED))
+    assert "starting ada" not in drawn(after(events))
+
+
+def test_who_is_waited_for_is_told_when_few_are() -> None:
+    events = [RUNNING, step(2, 1, 1, "ada"), step(3, 1, 2, "bob"), step(4, 2, 1, "bob")]
+    assert "Waiting" not in drawn(after(events[:2] + events[3:]), seconds=5)
+    assert "Waiting for answers of cy, di" in drawn(after(events[:3]))
+
+    events = [RUNNING, step(2, 1, 1, "ada")]
+    events += [step(3 + i, 1, 2, name) for i, name in enumerate(IDS[1:])]
+    events += [step(6 + i, 1, 3, name) for i, name in enumerate(IDS[:3])]
+    assert "Waiting for judgment of di" in drawn(after(events))
+    assert "Waiting" not in drawn(after([*events, state_event(9, run_pb2.Run.STATE_PAUSED)]))
+
+
+def test_reopened_steps_are_open_again() -> None:
+    reopened = event_pb2.StepsReopened()
+    reopened.steps.add(round=4, role=1, participant="di", outcome=3, cause="unparsable")
+    for name in IDS:
+        reopened.steps.add(round=4, role=3, participant=name, outcome=6, cause="question_void")
+    last = event(13, steps_reopened=reopened)
+    last.progress.done_steps = 6
+    last.progress.failures["truncated"] = 1
+
+    progress = after([*a_league_under_way(), last])
+
+    assert progress.rounds[4].question == ""
+    assert not progress.rounds[4].judgments
+    text = drawn(progress)
+    assert "6 of 32 steps" in text
+    assert "Lost steps: truncated 1\n" in text.replace(" \n", "\n")
+    again = drawn(after([*a_league_under_way(), last, step(14, 4, 1, "di")]))
+    assert [line.split()[:3] for line in again.splitlines()][-1] == ["4", "di", "✓"]
+
+
+def test_changed_limits_are_shown_with_what_is_used() -> None:
+    change = event_pb2.RunLimitsChanged(max_concurrent_calls=8)
+    change.budget.max_calls = 40
+    last = event(13, run_limits_changed=change)
+    last.progress.calls = 13
+
+    assert "Budget: 13 of 40 calls" in drawn(after([*a_league_under_way(), last]))
+
+
+def test_the_clock_stands_while_the_run_does() -> None:
+    events = [
+        RUNNING,
+        state_event(10, run_pb2.Run.STATE_PAUSED),
+        state_event(110, run_pb2.Run.STATE_RUNNING),
+    ]
+
+    assert "paused  0:10" in drawn(after(events[:2]), seconds=90)
+    assert "running  0:20" in drawn(after(events), seconds=120)
+    events.append(state_event(125, run_pb2.Run.STATE_SUCCEEDED))
+    events.append(state_event(300, run_pb2.Run.STATE_RUNNING))
+    assert "running  0:30" in drawn(after(events), seconds=305)
 
 
 def test_what_models_wrote_cannot_command_the_terminal() -> None:
@@ -168,8 +257,12 @@ def test_lines_come_every_few_seconds_and_for_every_state() -> None:
     lines = console.file.getvalue().splitlines()
     assert "running" in lines[0]
     assert "round 4: question by di unparsable (unparsable)" not in lines[0]
-    assert "round 1: answer of bob ok" in lines[1]
+    # A failure is told at once, the first of its kind.
+    assert "0:05 | round 4: question by di unparsable | 4 of 32 steps" in lines[1]
+    assert "round 1: answer of cy truncated" in lines[2]
+    assert "round 4: judgment of di skipped" in lines[3]
+    assert "lost: truncated 1, unparsable 1; skipped 4" in lines[3]
     assert "6 of 32 steps" not in lines[0]
     assert "succeeded" in lines[-1]
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert "\x1b" not in console.file.getvalue()
