@@ -22,6 +22,8 @@ _TITLE = re.compile(r"[\[\]:*?/\\\x00-\x1f]")
 _FONT = Font(name="Calibri", size=11)
 _HEADER_FONT = Font(name="Calibri", size=11, bold=True, color="FFFFFF")
 _HEADER_FILL = PatternFill("solid", fgColor="1F4E79")
+_WARNING_FONT = Font(name="Calibri", size=11, bold=True, color="8A4B00")
+_WARNING_FILL = PatternFill("solid", fgColor="FFF4E0")
 _BAND = PatternFill("solid", fgColor="F3F6F9")
 _LINE = Border(bottom=Side(style="hair", color="C9D1D9"))
 _WIDEST, _NARROWEST, _MOST_LINES = 60, 9, 14
@@ -111,6 +113,7 @@ def table(
     *,
     formats: Sequence[str] = (),
     frozen: int = 1,
+    above: Sequence[str] = (),
 ) -> None:
     """Writes a table with a header that stays in sight, banded rows and fitting widths.
 
@@ -120,11 +123,13 @@ def table(
         rows: The rows.
         formats: Number format of each column; missing ones are general.
         frozen: Columns that stay in sight on the left.
+        above: Sentences above the header, a row each; they stay in sight with it.
     """
+    top = len(above) + 1
     widths = [len(header) for header in headers]
     numeric = {column for column, number_format in enumerate(formats, 1) if number_format}
-    last = 1
-    for last, row in enumerate(rows, 2):
+    last = top
+    for last, row in enumerate(rows, top + 1):
         for column, value in enumerate(row, 1):
             given = formats[column - 1] if column <= len(formats) else ""
             put(sheet, last, column, value, number_format=given or "General", band=last % 2 == 1)
@@ -132,22 +137,32 @@ def table(
             if isinstance(value, int | float):
                 numeric.add(column)
         _fit_height(sheet, last, row)
-    _header(sheet, headers, numeric)
+    for number, sentence in enumerate(above, 1):
+        _sentence(sheet, number, sentence)
+    _header(sheet, top, headers, numeric)
     for column, width in enumerate(widths, 1):
         letter = get_column_letter(column)
         sheet.column_dimensions[letter].width = min(_WIDEST, max(_NARROWEST, width + 4))
-    sheet.row_dimensions[1].height = 24
-    sheet.freeze_panes = f"{get_column_letter(frozen + 1)}2"
-    if last > 1:
-        sheet.auto_filter.ref = f"A1:{get_column_letter(len(headers))}{last}"
-    _printed(sheet)
+    sheet.row_dimensions[top].height = 24
+    sheet.freeze_panes = f"{get_column_letter(frozen + 1)}{top + 1}"
+    if last > top:
+        sheet.auto_filter.ref = f"A{top}:{get_column_letter(len(headers))}{last}"
+    _printed(sheet, top)
 
 
-def _header(sheet: Worksheet, headers: Sequence[str], numeric: Collection[int]) -> None:
+def _sentence(sheet: Worksheet, row: int, sentence: str) -> None:
+    """Writes a warning above a table; it runs on over the empty cells beside it."""
+    put(sheet, row, 1, sentence)
+    cell: Any = sheet.cell(row=row, column=1)
+    cell.font, cell.fill = _WARNING_FONT, _WARNING_FILL
+    cell.alignment = Alignment(horizontal="left", vertical="center", wrap_text=False)
+
+
+def _header(sheet: Worksheet, row: int, headers: Sequence[str], numeric: Collection[int]) -> None:
     """Writes the header; over numbers it stands on their side."""
     for column, header in enumerate(headers, 1):
-        put(sheet, 1, column, header)
-        cell: Any = sheet.cell(row=1, column=column)
+        put(sheet, row, column, header)
+        cell: Any = sheet.cell(row=row, column=column)
         cell.font, cell.fill = _HEADER_FONT, _HEADER_FILL
         side = "right" if column in numeric else "left"
         cell.alignment = Alignment(horizontal=side, indent=1, wrap_text=True, vertical="center")
@@ -179,13 +194,13 @@ def _width(value: Value) -> int:
     return 19 if isinstance(value, datetime) else len(str(value if value is not None else ""))
 
 
-def _printed(sheet: Worksheet) -> None:
+def _printed(sheet: Worksheet, top: int) -> None:
     """Makes the sheet print across one page, with its header on each."""
     sheet.page_setup.orientation = "landscape"
     sheet.page_setup.paperSize = "9"
     sheet.page_setup.fitToHeight = 0
     sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
-    sheet.print_title_rows = "1:1"
+    sheet.print_title_rows = f"1:{top}"
 
 
 def sheet_title(wanted: str, taken: Iterable[str]) -> str:

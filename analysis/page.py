@@ -13,9 +13,11 @@ from markupsafe import Markup
 from analysis.agreement import Agreement
 from analysis.calls import call_summaries
 from analysis.coverage import Coverage
+from analysis.coverage_words import LEGEND
 from analysis.dataset import Dataset
+from analysis.percent import percent_of
 from analysis.scores import RoundScore, Standing, tie_sentence
-from analysis.views import DASH, SYMBOLS, WORDS, grids, round_views
+from analysis.views import DASH, failure_views, grids, round_views
 
 _TEMPLATES = files("analysis") / "templates"
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
@@ -83,6 +85,7 @@ def page(
     environment.filters |= {
         "num": _number,
         "pct": _percent,
+        "of": percent_of,
         "count": _count,
         "usd": _usd,
         "time": lambda value: f"{value:%Y-%m-%d %H:%M %Z}" if value else DASH,
@@ -99,8 +102,8 @@ def page(
         tie=tie_sentence(findings.standings),
         figures=figures,
         grids=grids(dataset, findings.coverage),
-        symbols=SYMBOLS,
-        words=WORDS,
+        legend=LEGEND,
+        failures=failure_views(dataset, findings.coverage),
         rounds=round_views(dataset, findings.rows),
         calls=call_summaries(dataset),
         totals=_totals(dataset),

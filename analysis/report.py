@@ -10,10 +10,12 @@ from analysis.charts import judge_heatmap, score_bars, setter_heatmap
 from analysis.coverage import coverage
 from analysis.dataset import Dataset
 from analysis.page import Figure, Findings, page
+from analysis.pooling import pooling_notes
 from analysis.radar import setter_radars
 from analysis.rendering import pdf, png, svg
 from analysis.run_json import run_json
 from analysis.scores import round_scores, standings
+from analysis.style import cautioned
 from analysis.workbook import workbook
 
 Progress = Callable[[str, int, int], None]
@@ -33,12 +35,15 @@ def findings_of(dataset: Dataset) -> Findings:
 def charts_of(dataset: Dataset, findings: Findings) -> dict[str, Any]:
     """Returns the charts of a report by the stem of their file names."""
     rows, table = findings.rows, findings.standings
-    return {
+    charts = {
         "scores": score_bars(table, dataset),
         "radars": setter_radars(rows, table, dataset),
         "setters": setter_heatmap(rows, table, dataset),
         "judges": judge_heatmap(findings.agreement),
     }
+    # A picture travels without the page that it was made for.
+    shortfall = findings.coverage.shortfall
+    return {name: cautioned(chart, shortfall) for name, chart in charts.items()}
 
 
 _DESCRIPTIONS = {
@@ -76,6 +81,7 @@ def build_report(
         `charts/` as SVG, PNG and PDF.
     """
     findings = findings_of(dataset)
+    notes = (*notes, *pooling_notes(dataset))
     charts = charts_of(dataset, findings)
     pictures: dict[str, bytes] = {}
 

@@ -31,6 +31,7 @@ def run_json(dataset: Dataset, findings: Findings, *, notes: Sequence[str] = ())
     content = {
         "format": FORMAT,
         "subject": dataset.subject,
+        "coverage_warning": covered.warning,
         "notes": list(notes),
         "runs": [_run(run) for run in dataset.runs],
         "round_scores": findings.rows,
@@ -49,8 +50,10 @@ def run_json(dataset: Dataset, findings: Findings, *, notes: Sequence[str] = ())
             "fraction": covered.fraction,
             "warning": covered.warning,
             "finished": covered.finished,
+            "totals": covered.totals,
             "failures": covered.failures,
             "causes": covered.causes,
+            "skipped": covered.skipped,
             "steps": covered.cells,
         },
         "calls": call_summaries(dataset),

@@ -46,6 +46,13 @@ def titled(text: str, *subtitle: str) -> alt.TitleParams:
     return alt.TitleParams(text, subtitle=list(subtitle), anchor="start")
 
 
+def cautioned(chart: Any, shortfall: str) -> Any:
+    """Returns the chart with how little arrived below its title, or as it is for an empty text."""
+    if shortfall:
+        chart.title.subtitle = [*chart.title.subtitle, f"Incomplete: {shortfall}"]
+    return chart
+
+
 def styled(chart: Any) -> Any:
     """Returns the chart with the common type, paper and lines."""
     font = font_list()

@@ -3,29 +3,24 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.coverage import Cell, Coverage, State
+from analysis.coverage import ROLES, Cell, Coverage, Failure, State
+from analysis.coverage_words import index_ranges, symbol, words
 from analysis.dataset import Answer, Dataset, Judgment, Round, Run
 from analysis.marks import received
 from analysis.scores import RoundScore
 
 DASH = "\u2013"
 """Stands where there is no value."""
-SYMBOLS = {
-    State.ARRIVED: "✓",
-    State.REPAIRED: "✎",
-    State.REASKED: "↻",
-    State.MISSING: "✕",
-    State.PENDING: "…",
-    State.NOT_DUE: "",
-}
-WORDS = {
-    State.ARRIVED: "arrived",
-    State.REPAIRED: "arrived, broken JSON mended",
-    State.REASKED: "arrived after asking again",
-    State.MISSING: "missing",
-    State.PENDING: "not finished",
-    State.NOT_DUE: "not due",
-}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellView:
+    """How one step stands: a symbol, the same in words, and the class of its look."""
+
+    symbol: str
+    words: str
+    title: str
+    look: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +29,17 @@ class Grid:
 
     run: str
     role: str
+    who: str
     rounds: tuple[int, ...]
-    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    rows: tuple[tuple[str, tuple[CellView, ...]], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailureView:
+    """A failure with the rounds in which it happened, in words."""
+
+    failure: Failure
+    rounds: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,19 +65,49 @@ class RoundView:
 
 
 def grids(dataset: Dataset, covered: Coverage) -> tuple[Grid, ...]:
-    """Returns the coverage matrices of every run: judgments, then answers, then questions."""
+    """Returns the coverage matrices of every run: questions, then answers, then judgments."""
     by_key: dict[tuple[str, str, str, int], Cell] = {
         (cell.run, cell.role, cell.participant, cell.round): cell for cell in covered.cells
     }
     found = []
     for run in dataset.runs:
         rounds = tuple(round_.index for round_ in run.rounds)
-        for role in ("judgment", "answer"):
+        for role in ROLES:
             rows = tuple(
-                (p.id, tuple(by_key[run.id, role, p.id, index] for index in rounds))
+                (p.id, tuple(_cell_view(by_key.get((run.id, role, p.id, i)), i) for i in rounds))
                 for p in run.participants
+                if role != "judgment" or p.id in run.judges
             )
-            found.append(Grid(run=run.id, role=role, rounds=rounds, rows=rows))
+            found.append(Grid(run=run.id, role=role, who=_WHO[role], rounds=rounds, rows=rows))
+    return tuple(found)
+
+
+_WHO = {"question": "Setter", "answer": "Answerer", "judgment": "Judge"}
+
+
+def _cell_view(cell: Cell | None, index: int) -> CellView:
+    """Shapes one cell; a setter has one only in its own rounds."""
+    if cell is None or cell.state is State.NOT_DUE:
+        return CellView(symbol="", words="not due", title="", look="notdue")
+    told = words(cell)
+    title = f"Round {index}: {told}" + (f". {cell.detail}" if cell.detail else "")
+    look = "skipped" if cell.outcome == "skipped" else cell.state.name.lower()
+    return CellView(symbol=symbol(cell), words=told, title=title, look=look)
+
+
+def failure_views(dataset: Dataset, covered: Coverage) -> tuple[FailureView, ...]:
+    """Returns the failures with their rounds, which name the run where there are several."""
+    several = len(dataset.runs) > 1
+    found = []
+    for failure in covered.failures:
+        by_run: dict[str, list[int]] = {}
+        for run, index in failure.rounds:
+            by_run.setdefault(run, []).append(index)
+        told = [
+            (f"{run}: " if several else "") + index_ranges(tuple(numbers))
+            for run, numbers in by_run.items()
+        ]
+        found.append(FailureView(failure=failure, rounds="; ".join(told)))
     return tuple(found)
 
 

@@ -2,7 +2,9 @@
 
 `Final Ranking`, `Score Summary` and `Round N` keep the columns of the released score
 files, so that scripts made for those read this. What is missing is an empty cell, where
-those files had a 0; in a round sheet the setter's row is therefore empty.
+those files had a 0; in a round sheet the setter's row is therefore empty. Where too little
+arrived, a warning stands above the header of the two sheets with rankings: a script that
+would rank by them without a look stops there.
 """
 
 import io
@@ -18,7 +20,15 @@ from analysis.coverage import Coverage, coverage
 from analysis.dataset import Dataset, Round, Run
 from analysis.marks import received
 from analysis.scores import RoundScore, Standing, round_scores, standings, tie_sentence
-from analysis.worksheets import Titles, answers_sheet, calls_sheet, coverage_sheet, judgments_sheet
+from analysis.worksheets import (
+    Titles,
+    answers_sheet,
+    calls_sheet,
+    coverage_sheet,
+    failures_sheet,
+    judgments_sheet,
+    steps_sheet,
+)
 
 _TWO, _SHARE = "0.00", "0.0%"
 
@@ -48,14 +58,18 @@ def workbook(
         for number, (run, round_) in enumerate(dataset.rounds(), 1)
     }
     totals = _running_totals(dataset, rows)
-    _final_ranking(ranking, best_first, totals, titles)
-    _score_summary(_sheet(book, "Score Summary"), dataset, rows, totals, titles)
+    above = [covered.warning] if covered.warning else []
+    _final_ranking(ranking, best_first, totals, titles, above=above)
+    summary = _sheet(book, "Score Summary")
+    _score_summary(summary, dataset, rows, totals, titles, above=above)
     for run, round_ in dataset.rounds():
         key = (run.id, round_.index)
         _round_sheet(_sheet(book, titles[key]), run, round_, rows, totals[key])
     answers_sheet(_sheet(book, "Answers"), dataset, titles)
     judgments_sheet(_sheet(book, "Judgments"), dataset, titles)
-    coverage_sheet(_sheet(book, "Coverage"), covered, titles)
+    coverage_sheet(_sheet(book, "Coverage"), dataset, covered)
+    failures_sheet(_sheet(book, "Failures"), dataset, covered)
+    steps_sheet(_sheet(book, "Steps"), covered, titles)
     calls_sheet(_sheet(book, "Calls"), dataset, titles)
     _about(_sheet(book, "About"), dataset, best_first, covered, notes)
     out = io.BytesIO()
@@ -95,6 +109,8 @@ def _final_ranking(
     best_first: Sequence[Standing],
     totals: Mapping[tuple[str, int], Mapping[str, float]],
     titles: Titles,
+    *,
+    above: Sequence[str],
 ) -> None:
     """Writes the standings."""
     last = totals[list(titles)[-1]] if titles else {}
@@ -133,12 +149,13 @@ def _final_ranking(
             s.rounds,
             s.marks,
             s.planned,
-            s.coverage,
+            # Cut to what is shown, or 99.96 % would be shown as 100.
+            1000 * s.marks // s.planned / 1000 if s.planned else None,
         ]
         for s in best_first
     ]
     formats = ["0", "", *[_TWO] * 5, "0", "0", _TWO, _TWO, _SHARE, "0", "#,##0", "#,##0", _SHARE]
-    table(sheet, headers, body, formats=formats, frozen=2)
+    table(sheet, headers, body, formats=formats, frozen=2, above=above)
 
 
 def _score_summary(
@@ -147,6 +164,8 @@ def _score_summary(
     rows: Sequence[RoundScore],
     totals: Mapping[tuple[str, int], Mapping[str, float]],
     titles: Titles,
+    *,
+    above: Sequence[str],
 ) -> None:
     """Writes each model's score in each round."""
     scores = {(row.run, row.round, row.answerer): row.value for row in rows}
@@ -156,7 +175,7 @@ def _score_summary(
         for model in dataset.participants
     ]
     headers = ["Model name", *titles.values(), "Total Score"]
-    table(sheet, headers, body, formats=["", *[_TWO] * (len(titles) + 1)])
+    table(sheet, headers, body, formats=["", *[_TWO] * (len(titles) + 1)], above=above)
 
 
 def _round_sheet(

@@ -1,12 +1,15 @@
 """The workbook's sheets of details: every answer, mark, step and call."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from openpyxl.worksheet.worksheet import Worksheet
 
 from analysis.cells import Value, table
-from analysis.coverage import Coverage
+from analysis.coverage import ROLES, Cell, Coverage, State
+from analysis.coverage_words import LEGEND, symbol
 from analysis.dataset import Dataset, Judgment, Mark
+from analysis.views import failure_views
 
 Titles = Mapping[tuple[str, int], str]
 """By run and round: the title of the round's sheet."""
@@ -139,8 +142,61 @@ def _mark_cells(mark: Mark) -> list[Value]:
     ]
 
 
-def coverage_sheet(sheet: Worksheet, covered: Coverage, titles: Titles) -> None:
-    """Writes how every step stands."""
+def coverage_sheet(sheet: Worksheet, dataset: Dataset, covered: Coverage) -> None:
+    """Writes the matrix: a row a participant and role, a column a round, and the sums.
+
+    A cell holds the symbol of what came, or the cause of what did not.
+    """
+    last = max((len(run.rounds) for run in dataset.runs), default=0)
+    headers = ["Run", "Participant", "Step", "Planned", "Usable", "Mended", "Re-asked"]
+    headers += ["Missing", "Not finished", *(str(number) for number in range(1, last + 1))]
+    rows: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in covered.cells:
+        if cell.state is not State.NOT_DUE:
+            rows.setdefault((cell.run, cell.role, cell.participant), []).append(cell)
+    body: list[list[Value]] = []
+    for run in dataset.runs:
+        for role in ROLES:
+            for participant in run.participants:
+                cells = rows.get((run.id, role, participant.id), [])
+                if cells:
+                    by_round = {cell.round: _matrix_text(cell) for cell in cells}
+                    states: list[Value] = [by_round.get(n) for n in range(1, last + 1)]
+                    body.append([run.id, participant.id, role, *_counts(cells), *states])
+    legend = "; ".join(f"{key} {told}" for key, told in LEGEND.items() if key in "✓✎↻…")
+    above = [*([covered.warning] if covered.warning else []), f"{legend}; else the cause."]
+    table(sheet, headers, body, frozen=3, above=above)
+
+
+def _counts(cells: Sequence[Cell]) -> list[Value]:
+    """Returns how many cells there are and how they stand, in the order of the header."""
+    count = Counter(cell.state for cell in cells)
+    missing, pending = count[State.MISSING], count[State.PENDING]
+    usable = len(cells) - missing - pending
+    return [len(cells), usable, count[State.REPAIRED], count[State.REASKED], missing, pending]
+
+
+def _matrix_text(cell: Cell) -> str:
+    """Returns the text of one cell of the matrix."""
+    if cell.state is State.MISSING:
+        return cell.cause or cell.outcome
+    again = f" {cell.reasks}" if cell.state is State.REASKED else ""
+    return symbol(cell) + again
+
+
+def failures_sheet(sheet: Worksheet, dataset: Dataset, covered: Coverage) -> None:
+    """Writes the failures of participants, most frequent first."""
+    headers = ["Participant", "Step", "Outcome", "Cause", "Times", "Rounds", "In words"]
+    body: list[list[Value]] = [
+        [f.participant, f.role, f.outcome, f.cause, f.count, view.rounds, f.example]
+        for view in failure_views(dataset, covered)
+        for f in (view.failure,)
+    ]
+    table(sheet, headers, body)
+
+
+def steps_sheet(sheet: Worksheet, covered: Coverage, titles: Titles) -> None:
+    """Writes how every step stands, a row each."""
     headers = [
         "Sheet",
         "Run",
@@ -167,6 +223,7 @@ def coverage_sheet(sheet: Worksheet, covered: Coverage, titles: Titles) -> None:
             cell.reasks,
         ]
         for cell in covered.cells
+        if cell.state is not State.NOT_DUE
     ]
     table(sheet, headers, body, frozen=3)
 

@@ -1,6 +1,10 @@
 """Coverage: what arrived, and why the rest did not."""
 
-from analysis.coverage import State, coverage
+from dataclasses import replace
+
+from analysis.coverage import Coverage, State, coverage
+from analysis.coverage_words import LEGEND, index_ranges, symbol, words
+from analysis.dataset import Dataset
 from tests.support.datasets import Holes, Recipe, league
 
 HOLES = Holes(
@@ -57,3 +61,46 @@ def test_judges_may_be_a_part_of_the_league() -> None:
     assert found.planned == 4 * 6 - 2 * 3
     states = {c.participant: c.state for c in found.cells if c.role == "judgment"}
     assert states["model-c"] is State.NOT_DUE
+
+
+def _with_marks(number: int) -> Coverage:
+    """Returns the coverage of a run of which so many of 1,000 marks arrived."""
+    return replace(coverage(league(Recipe(n=3))), marks=number, planned=1000)
+
+
+def test_exactly_nine_tenths_is_enough_and_one_mark_less_is_not() -> None:
+    assert _with_marks(900).warning == ""
+    warning = _with_marks(899).warning
+    assert warning.startswith("Only 899 of 1,000 planned marks (89.9 %) arrived;")
+    for planned in range(10, 5000, 10):
+        enough = replace(_with_marks(0), marks=planned * 9 // 10, planned=planned)
+        assert enough.warning == ""
+        assert replace(enough, marks=enough.marks - 1).warning
+
+
+def test_a_run_that_is_over_has_nothing_to_wait_for() -> None:
+    dataset = league(Recipe(n=3, holes=Holes(not_begun=[2, 3])))
+    run = replace(dataset.runs[0], state="cancelled")
+    found = coverage(Dataset(runs=(run,)))
+    assert found.finished
+    assert found.skipped == 2 * (1 + 2 + 3)
+    assert {c.cause for c in found.cells if c.round == 3 and c.state is State.MISSING} == {
+        "not_taken"
+    }
+
+
+def test_symbols_and_words_tell_refused_from_unread_from_skipped() -> None:
+    found = coverage(league(Recipe(n=4, holes=HOLES)))
+    told = {(c.role, c.round, c.participant): (symbol(c), words(c)) for c in found.cells}
+    assert told["judgment", 1, "model-a"] == ("U", "missing: unreadable, duplicate_label")
+    assert told["answer", 2, "model-c"] == ("R", "missing: refused, refusal")
+    assert told["judgment", 4, "model-a"][0] == "-"
+    assert told["judgment", 1, "model-b"][0] == "✎"
+    assert told["judgment", 1, "model-c"] == ("↻", "usable after asking again")
+    assert told["answer", 1, "model-a"] == ("", "not due")
+    assert {text for text, _ in told.values() if text} <= set(LEGEND)
+
+
+def test_rounds_in_few_characters() -> None:
+    assert index_ranges((1, 2, 3, 7, 9, 10)) == "1-3, 7, 9-10"
+    assert index_ranges(()) == ""

@@ -18,8 +18,8 @@ def opened(dataset: Dataset, **options: Any) -> Any:
     return openpyxl.load_workbook(io.BytesIO(workbook(dataset, **options)))
 
 
-def rows(sheet: Any) -> list[dict[str, Any]]:
-    header, *body = list(sheet.iter_rows(values_only=True))
+def rows(sheet: Any, above: int = 0) -> list[dict[str, Any]]:
+    header, *body = list(sheet.iter_rows(values_only=True))[above:]
     return [dict(zip(header, row, strict=True)) for row in body]
 
 
@@ -32,6 +32,8 @@ def test_published_sheets_and_columns() -> None:
         "Answers",
         "Judgments",
         "Coverage",
+        "Failures",
+        "Steps",
         "Calls",
         "About",
     ]
@@ -145,3 +147,63 @@ def test_every_situation_opens(situation: Dataset) -> None:
 def test_a_run_without_calls() -> None:
     run = replace(league_run(Recipe(n=3)), calls=())
     assert rows(opened(Dataset(runs=(run,)))["Calls"]) == []
+
+
+def test_too_little_is_said_above_the_rankings_and_the_coverage() -> None:
+    dataset = league(Recipe(n=4, holes=Holes(void=[1])))
+    book = opened(dataset)
+    for name in ("Final Ranking", "Score Summary", "Coverage"):
+        assert book[name]["A1"].value.startswith("Only 27 of 36 planned marks (75 %)")
+    assert [row["Rank"] for row in rows(book["Final Ranking"], above=1)] == [1, 2, 3, 4]
+    assert book["Final Ranking"].freeze_panes == "C3"
+    assert book["Final Ranking"].auto_filter.ref.startswith("A2:")
+    # The sheets of rounds keep their layout for scripts.
+    assert book["Round 2"]["A1"].value == "Model name"
+
+
+def test_the_coverage_sheet_is_a_matrix_of_symbols_and_causes() -> None:
+    holes = Holes(
+        judgments=[(1, "model-b")],
+        answers=[(2, "model-a")],
+        mended=[(2, "model-c")],
+        reasked=[(3, "model-d")],
+    )
+    sheet = opened(league(Recipe(n=4, holes=holes)))["Coverage"]
+    found = {(row["Participant"], row["Step"]): row for row in rows(sheet, above=2)}
+    assert len(found) == 12
+    assert found["model-a", "question"]["1"] == "✓"
+    assert found["model-a", "question"]["2"] is None
+    assert found["model-b", "judgment"]["1"] == "duplicate_label"
+    assert found["model-a", "answer"]["2"] == "refusal"
+    assert found["model-c", "judgment"]["2"] == "✎"
+    assert found["model-d", "judgment"]["3"] == "↻ 1"
+    judge = found["model-d", "judgment"]
+    assert [judge[name] for name in ("Planned", "Usable", "Mended", "Re-asked", "Missing")] == [
+        4, 4, 0, 1, 0,
+    ]  # fmt: skip
+    assert sheet.freeze_panes == "D4"
+
+
+def test_the_failures_sheet_names_rounds_and_reasons() -> None:
+    holes = Holes(judgments=[(1, "model-b"), (2, "model-b"), (4, "model-b")])
+    found = rows(opened(league(Recipe(n=4, holes=holes)))["Failures"])
+    assert found == [
+        {
+            "Participant": "model-b",
+            "Step": "judgment",
+            "Outcome": "unparsable",
+            "Cause": "duplicate_label",
+            "Times": 3,
+            "Rounds": "1-2, 4",
+            "In words": "A label was ranked twice.",
+        }
+    ]
+
+
+def test_a_share_of_marks_is_cut_to_what_is_shown() -> None:
+    """17 of 18 marks are 94.44 %."""
+    dataset = league(Recipe(n=4, cycles=2, holes=Holes(judgments=[(1, "model-b")])))
+    found = rows(opened(dataset)["Final Ranking"])
+    assert [(row["Marks received"], row["Coverage"]) for row in found] == [
+        (18, 1), (18, 1), (17, 0.944), (17, 0.944),
+    ]  # fmt: skip

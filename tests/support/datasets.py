@@ -110,7 +110,9 @@ def league_run(recipe: Recipe) -> Run:
         rounds_per_participant=recipe.cycles,
         seed=recipe.seed,
         calls=_calls(recipe, rounds),
-        planned_marks=len(rounds) * sum(j != a for a in ids[1:] for j in judges),
+        planned_marks=sum(
+            j != a for round_ in rounds for a in ids if a != round_.setter for j in judges
+        ),
         planned_steps=2 * len(ids) * len(rounds),
         prompts_sha256="ab" * 32,
         server_version="0.1.0",
