@@ -157,7 +157,8 @@ async def connect(
             async with _channel(embedded.address, None) as channel:
                 yield _connection(embedded.address, channel, metadata=metadata, embedded=embedded)
         finally:
-            await embedded.stop()
+            with working("Stopping the server; calls under way may still arrive.", logged=False):
+                await embedded.stop()
         return
     if not joins or not _is_loopback(refused.held_by):
         raise refused

@@ -4,7 +4,7 @@ The server's errors carry `google.rpc` details; each kind becomes one or more
 sentences that say what to do.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -108,14 +108,31 @@ def _violations(details: list[Message]) -> list[str]:
                 f"{one_line(v.field)}: {one_line(v.description)}" for v in detail.field_violations
             ]
         elif isinstance(detail, error_details_pb2.PreconditionFailure):
-            sentences += [_precondition(v.subject, v.description) for v in detail.violations]
+            sentences += by_cause(
+                _precondition(v.subject, v.description) for v in detail.violations
+            )
     return sentences
 
 
-def _precondition(subject: str, description: str) -> str:
+def by_cause(refusals: Iterable[tuple[str, str]]) -> list[str]:
+    """Returns a sentence a cause, with all whom it concerns before it.
+
+    Args:
+        refusals: Whom it concerns, empty where the cause names it; and the cause.
+    """
+    concerned: dict[str, list[str]] = {}
+    for subject, cause in refusals:
+        concerned.setdefault(one_line(cause), []).append(one_line(subject))
+    return [
+        f"{', '.join(subjects)}: {cause}" if any(subjects) else cause
+        for cause, subjects in concerned.items()
+    ]
+
+
+def _precondition(subject: str, description: str) -> tuple[str, str]:
     # A description that names its subject by itself needs no second name.
     told = not subject or subject.removeprefix("runs/") in description
-    return one_line(description if told else f"{subject}: {description}")
+    return "" if told else subject, description
 
 
 def _token_sentence(address: str) -> str:

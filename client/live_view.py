@@ -155,13 +155,15 @@ def _told(progress: RunProgress, width: int) -> list[RenderableType]:
 
 
 def waited_for(progress: RunProgress) -> str:
-    """Returns such as `answers of cy (2), di`; empty where many are waited for."""
+    """Returns such as `7 answers; judgments of cy (2), di`: names where they are few."""
     parts = []
     for role, numbers in sorted(progress.waited_for().items()):
+        replies = sum(numbers.values())
         if len(numbers) > _MAX_NAMES:
+            parts.append(plain.count(replies, enum_words.role(role)))
             continue
         names = [f"{name} ({n})" if n > 1 else name for name, n in numbers.items()]
-        noun = enum_words.role(role) + ("s" if sum(numbers.values()) > 1 else "")
+        noun = enum_words.role(role) + ("s" if replies > 1 else "")
         parts.append(f"{noun} of {', '.join(names)}")
     return "; ".join(parts)
 

@@ -5,6 +5,7 @@ import contextlib
 import signal
 import sys
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from client import tables
 from client.command_line import plain_json, print_json
 from client.connection import Connection
 from client.exit_status import ExitStatus
-from client.failures import CallError, CommandError
+from client.failures import CallError, CommandError, by_cause
 from client.interrupts import InterruptedByUserError
 from client.plain import count, dollars, one_line
 from client.report_files import LOCAL_PROVIDER, WEAK_JUDGES, write_report
@@ -77,7 +78,7 @@ async def play(session: Session, league: league_pb2.League, options: PlayOptions
     )
     _show_estimate(answer, options)
     if answer.refusals:
-        refusals = "\n".join(f"Refused: {one_line(refusal)}" for refusal in answer.refusals)
+        refusals = "\n".join(f"Refused: {told}" for told in _refusals(league, answer.refusals))
         raise CommandError(f"{refusals}\nNothing was sent to a model.", ExitStatus.REFUSED)
     if options.dry_run:
         say("Nothing was sent to a model.")
@@ -116,6 +117,13 @@ async def finish(session: Session, run: run_pb2.Run, options: PlayOptions) -> in
     if options.json:
         print_json(document)
     return status_of(run)
+
+
+def _refusals(league: league_pb2.League, refusals: Iterable[str]) -> list[str]:
+    """Returns why a league is refused; participants with one cause share a sentence."""
+    ids = {participant.id for participant in league.participants}
+    parts = ((text.partition(": "), text) for text in refusals)
+    return by_cause((who, why) if who in ids else ("", text) for (who, _, why), text in parts)
 
 
 def _print_page(paths: list[Path]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from llm_crowdsourced.v1 import result_service_pb2, run_pb2, run_service_pb2
 
-from client import tables
+from client import plain, tables
 from client.command_line import plain_json
 from client.connection import Connection
 from client.exit_status import ExitStatus
@@ -79,25 +79,31 @@ def _say_that_it_goes_on(session: Session, run: run_pb2.Run) -> None:
 
 async def _pause(session: Session, run: run_pb2.Run) -> None:
     name = run_id(run.name)
-    say(
-        f"Pausing {name}; calls under way may still arrive. Ctrl-C again stops at once.\n"
-        f"Go on with it: {session.command('runs', 'resume', name)}"
-    )
+    say(f"Pausing {name}; calls under way may still arrive. Ctrl-C again stops at once.")
     request = run_service_pb2.PauseRunRequest(name=run.name)
     asking = asyncio.ensure_future(
         session.connection.ask(session.connection.runs.PauseRun, request)
     )
     try:
-        await asyncio.shield(asking)
+        _say_that_it_is_paused(session, (await asyncio.shield(asking)).run)
     except asyncio.CancelledError:
         # A run that is not paused would be played on by the next server.
         with contextlib.suppress(TimeoutError, CallError):
-            await asyncio.wait_for(asking, _LAST_WAIT_S)
+            _say_that_it_is_paused(session, (await asyncio.wait_for(asking, _LAST_WAIT_S)).run)
         raise
     except CallError as error:
-        # It came to its end just before.
         if error.reason != "WRONG_STATE":
             raise
+        say(f"{name} came to its end just before: {session.command('runs', 'show', name)}")
+
+
+def _say_that_it_is_paused(session: Session, run: run_pb2.Run) -> None:
+    done, total = run.progress.done_steps, run.progress.total_steps
+    name = run_id(run.name)
+    say(
+        f"{name} is paused, {done:,} of {plain.count(total, 'step')} done; go on with:\n"
+        f"  {session.command('runs', 'resume', name)}"
+    )
 
 
 def status_of(run: run_pb2.Run) -> ExitStatus:

@@ -46,6 +46,7 @@ async def test_participants_that_cannot_play_are_named(
         violations=[
             {"type": "MODEL", "subject": "a", "description": "No key: export OPENAI_API_KEY."},
             {"type": "MODEL", "subject": "b", "description": "b asks for an unknown model."},
+            {"type": "MODEL", "subject": "c", "description": "No key: export OPENAI_API_KEY."},
         ]
     )
 
@@ -56,7 +57,7 @@ async def test_participants_that_cannot_play_are_named(
     )
 
     assert str(error).splitlines() == [
-        "a: No key: export OPENAI_API_KEY.",
+        "a, c: No key: export OPENAI_API_KEY.",
         "b asks for an unknown model.",
     ]
     assert error.status == ExitStatus.REFUSED

@@ -70,15 +70,18 @@ async def test_a_league_is_played(
 async def test_refusals_are_told_and_nothing_is_sent(
     service: FakeService, session: Session
 ) -> None:
-    service.estimate.refusals.extend(["a: no key.", "b: unknown model."])
+    service.estimate.refusals.extend(
+        ["ada: no key: export KEY.", "a: limit.", "bob: unknown model.", "cy: no key: export KEY."]
+    )
 
     with pytest.raises(CommandError) as caught:
         await play(session, league(), NO_REPORT)
 
     assert caught.value.status == ExitStatus.REFUSED
     assert str(caught.value).splitlines() == [
-        "Refused: a: no key.",
-        "Refused: b: unknown model.",
+        "Refused: ada, cy: no key: export KEY.",
+        "Refused: a: limit.",
+        "Refused: bob: unknown model.",
         "Nothing was sent to a model.",
     ]
     assert not service.asked(run_service_pb2.CreateRunRequest)

@@ -73,12 +73,13 @@ def test_the_picture_at_80_columns() -> None:
     assert lines[2] == ("11 of 32 steps · 13 calls of 32 planned · 8.4k + 2.4k tokens · $0.00")
     assert lines[3] == "Lost steps: truncated 1, unparsable 1; skipped 4"
     assert lines[4] == "The last: round 1: answer of cy truncated"
-    assert lines[5].split() == ["Round", "Set", "by", "Question", "Answers", "Judgments"]
-    assert lines[6].split() == ["1", "ada", "✓", "2", "of", "3", "✓✗", "1", "of", "4", "✓"]
-    assert lines[7].split() == ["2", "bob", "✓", "0", "of", "3", "0", "of", "4"]
-    assert lines[9].split()[:4] == ["4", "di", "✗", "unparsable"]
-    assert lines[9].endswith("4 of 4 ····")
-    assert len(lines) == 10
+    assert lines[5] == "Waiting for 7 answers"
+    assert lines[6].split() == ["Round", "Set", "by", "Question", "Answers", "Judgments"]
+    assert lines[7].split() == ["1", "ada", "✓", "2", "of", "3", "✓✗", "1", "of", "4", "✓"]
+    assert lines[8].split() == ["2", "bob", "✓", "0", "of", "3", "0", "of", "4"]
+    assert lines[10].split()[:4] == ["4", "di", "✗", "unparsable"]
+    assert lines[10].endswith("4 of 4 ····")
+    assert len(lines) == 11
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
@@ -147,7 +148,7 @@ def test_a_run_that_goes_on_shows_again_what_is_made_ready() -> None:
 
 def test_who_is_waited_for_is_told_when_few_are() -> None:
     events = [RUNNING, step(2, 1, 1, "ada"), step(3, 1, 2, "bob"), step(4, 2, 1, "bob")]
-    assert "Waiting" not in drawn(after(events[:2] + events[3:]), seconds=5)
+    assert "Waiting for 6 answers" in drawn(after(events[:2] + events[3:]))
     assert "Waiting for answers of cy, di" in drawn(after(events[:3]))
 
     events = [RUNNING, step(2, 1, 1, "ada")]
