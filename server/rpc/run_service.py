@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
@@ -171,11 +172,12 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
     ) -> AsyncIterator[pb.WatchRunResponse]:
         """Streams events: past ones, then new ones, to the end of the run."""
         check(request)
+        following = self._watching.follow(run_id_of(request.name), request.resume_token)
         try:
-            async for response in self._watching.follow(
-                run_id_of(request.name), request.resume_token
-            ):
-                yield response
+            # Closed at once when the watcher goes away, and not when its memory is cleared.
+            async with aclosing(following):
+                async for response in following:
+                    yield response
         except StoppingError:
             await context.abort(
                 grpc.StatusCode.UNAVAILABLE, "the server stops; watch on from the last token"

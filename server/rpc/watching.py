@@ -11,7 +11,7 @@ wakes the watchers once, few at a time, and few of them send at a time.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from llm_crowdsourced.v1 import run_service_pb2 as pb
@@ -61,7 +61,7 @@ class Watching:
         """Number of watchers by run; a run that nobody watches is not in it."""
         return {run_id: tail.watchers for run_id, tail in self._tails.items()}
 
-    async def follow(self, run_id: str, token: str) -> AsyncIterator[pb.WatchRunResponse]:
+    async def follow(self, run_id: str, token: str) -> AsyncGenerator[pb.WatchRunResponse, None]:
         """Gives the events after a token, past ones and then new ones, and signs of life.
 
         Ends once the last event of the run is one that ends it: a run that has

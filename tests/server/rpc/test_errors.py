@@ -203,7 +203,7 @@ async def test_what_is_not_ours_leaks_nothing(
         raise RuntimeError("secret /root/key")
 
     monkeypatch.setattr(Store, "runs", fail)
-    monkeypatch.setattr(Store, "run", fail)
+    monkeypatch.setattr(Store, "last_event", fail)
     listing = server.runs.ListRuns(run_service_pb2.ListRunsRequest())
     watch = server.runs.WatchRun(run_service_pb2.WatchRunRequest(name="runs/math-1"))
     for call in (listing, watch.read()):
