@@ -103,14 +103,15 @@ async def finish(session: Session, run: run_pb2.Run, options: PlayOptions) -> in
     """
     answer = await standings(session.connection, run)
     document: dict[str, Any] = {**run_document(run, answer), "report": []}
-    if answer.marks and not options.json:
+    if not options.json:
         print_standings(answer)
     if is_local(run.league):
         say(WEAK_JUDGES, "yellow")
     say_how_it_ended(session, run)
     if run.state == run_pb2.Run.STATE_SUCCEEDED and options.report:
         with working("Writing the report.") as told:
-            paths = await write_report(session.connection, [run.name], options.out, told)
+            written = await write_report(session.connection, [run.name], options.out, told)
+        paths = written.paths
         document["report"] = [str(path) for path in paths]
         if not options.json:
             _print_page(paths)

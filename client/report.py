@@ -16,7 +16,7 @@ from client.interrupts import Interrupts
 from client.playing import print_paths
 from client.report_files import write_report
 from client.run_name import run_name
-from client.screen import working
+from client.screen import say, working
 
 
 def main(argv: list[str]) -> int:
@@ -45,11 +45,15 @@ def main(argv: list[str]) -> int:
         names = list(dict.fromkeys(map(run_name, arguments.run_id)))
         async with connect(target, joins=True) as connection:
             with working(f"Writing the report of {', '.join(names)}.") as told:
-                paths = await write_report(connection, names, arguments.out, told)
+                written = await write_report(connection, names, arguments.out, told)
+        warning = written.coverage_warning
         if arguments.json:
-            command_line.print_json({"report": [str(path) for path in paths]})
+            paths = [str(path) for path in written.paths]
+            command_line.print_json({"coverage_warning": warning, "report": paths})
         else:
-            print_paths(paths)
+            if warning:
+                say(warning, "yellow")
+            print_paths(written.paths)
         return ExitStatus.OK
 
     return command_line.run(command)

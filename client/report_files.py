@@ -8,9 +8,11 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from analysis.coverage import coverage
 from client.connection import Connection
 from client.dataset import fetch_dataset
 from client.exit_status import ExitStatus
@@ -25,6 +27,19 @@ WEAK_JUDGES = (
 _MAX_FOLDER = 120
 
 
+@dataclass(frozen=True, kw_only=True)
+class WrittenReport:
+    """A report on disk.
+
+    Attributes:
+        paths: Its files, in the order in which the report names them.
+        coverage_warning: One sentence when too little of the runs arrived; else empty.
+    """
+
+    paths: list[Path]
+    coverage_warning: str
+
+
 class _StoppedError(Exception):
     """Nobody waits for the report any more."""
 
@@ -34,7 +49,7 @@ async def write_report(
     names: Sequence[str],
     out: Path | None = None,
     progress: Callable[[str], object] = str,
-) -> list[Path]:
+) -> WrittenReport:
     """Fetches runs and writes their report.
 
     Args:
@@ -42,9 +57,6 @@ async def write_report(
         names: Such as `runs/math-1`.
         out: Folder to write into; `reports/RUN` below the current one if `None`.
         progress: Told what is being made.
-
-    Returns:
-        The files, in the order in which the report names them.
 
     Raises:
         CommandError: A run is not known, the report cannot be made, or a file
@@ -76,7 +88,8 @@ async def write_report(
         files = await asyncio.to_thread(build_report, dataset, notes, progress=told)
     finally:
         stop.set()
-    return save(files, out or default_folder(names))
+    paths = save(files, out or default_folder(names))
+    return WrittenReport(paths=paths, coverage_warning=coverage(dataset).warning)
 
 
 def default_folder(names: Sequence[str]) -> Path:

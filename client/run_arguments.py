@@ -90,6 +90,11 @@ def _add_reading(action: _Add) -> None:
     calls.add_argument(
         "--raw", action="store_true", help="prompt and raw reply of each, controls escaped"
     )
+    action(
+        "coverage",
+        "show step by step what arrived of a run, and why the rest did not",
+        "coverage math-1",
+    )
     action("ledger", "show what a run has used, by participant and role", "ledger math-1")
     export = action(
         "export", "write the tables of a run as Parquet files", "export math-1 --out math-1-tables"

@@ -19,10 +19,12 @@ _INDENT = 4
 def run_text(
     run: run_pb2.Run,
     answer: result_service_pb2.GetStandingsResponse,
+    coverage: Sequence[RenderableType],
     rounds: Sequence[round_pb2.Round],
 ) -> Iterator[RenderableType]:
-    """Yields a whole run: state, league, progress, standings, failures, rounds."""
+    """Yields a whole run: state, league, progress, standings, coverage, rounds."""
     yield _heading(run_id(run.name), run.league.title)
+    yield from tables.warning(answer)
     yield _facts(run)
     yield Text("Participants", style="bold")
     yield _indented(_participants(run.league))
@@ -30,11 +32,9 @@ def run_text(
         yield Text("Standings", style="bold")
         yield _indented(tables.standings(answer))
         yield _indented(Text(tables.reading(answer)))
-    lost = dict(run.progress.failures)
-    if lost:
-        yield Text("Lost steps by cause", style="bold")
-        for cause, number in sorted(lost.items(), key=lambda item: (-item[1], item[0])):
-            yield _indented(word(f"{cause}: {number}"))
+    yield Text("Coverage", style="bold")
+    for part in coverage:
+        yield _indented(part)
     yield Text("Rounds", style="bold")
     yield _indented(_rounds(rounds))
 
@@ -176,6 +176,11 @@ def _body(
         why = ": ".join(filter(None, [result.cause, result.detail]))
         told = result.outcome or "not yet"
         yield _indented(word(f"{told} ({why})" if why else told, "red"))
+    elif result.reasks:
+        times = plain.count(result.reasks, "time")
+        yield _indented(Text(f"read after asking again, {times}", style="yellow"))
+    elif result.repaired:
+        yield _indented(Text("read after its broken JSON was mended", style="yellow"))
     for key, value in fields:
         if value:
             label = Text(f"{key}: ", style="dim") if key else Text("")

@@ -18,6 +18,7 @@ from client import (
     run_actions,
     run_arguments,
     run_calls,
+    run_coverage,
     run_export,
     run_ledger,
     run_limits,
@@ -61,6 +62,10 @@ def _calls(session: Session, name: str, arguments: argparse.Namespace) -> _Work:
     return run_calls.show_calls(
         session.connection, name, chosen, raw=arguments.raw, as_json=arguments.json
     )
+
+
+def _coverage(session: Session, name: str, arguments: argparse.Namespace) -> _Work:
+    return run_coverage.show_coverage(session.connection, name, as_json=arguments.json)
 
 
 def _ledger(session: Session, name: str, arguments: argparse.Namespace) -> _Work:
@@ -136,6 +141,7 @@ _ACTIONS: dict[str, Callable[[Session, str, argparse.Namespace], _Work]] = {
     "list": _list,
     "show": _show,
     "calls": _calls,
+    "coverage": _coverage,
     "ledger": _ledger,
     "export": _export,
     "watch": _watch,

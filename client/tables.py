@@ -7,10 +7,11 @@ from llm_crowdsourced.v1 import result_service_pb2, run_pb2, run_service_pb2
 from rich.table import Table
 from rich.text import Text
 
+from analysis.percent import percent_of
 from client import enum_words, plain
 from client.plain import clean
 from client.run_name import run_id
-from client.screen import word
+from client.screen import word, words
 
 _NONE = "-"
 
@@ -48,6 +49,12 @@ def standings(answer: result_service_pb2.GetStandingsResponse) -> Table:
     return table
 
 
+def warning(answer: result_service_pb2.GetStandingsResponse) -> list[Text]:
+    """Returns the sentence that too little arrived, if it is so: to stand above all results."""
+    told = answer.coverage_warning
+    return [words(told, "yellow")] if told else []
+
+
 def _places(item: result_service_pb2.Standing) -> Text:
     if not item.HasField("best_rank"):
         return Text(_NONE)
@@ -63,7 +70,7 @@ def _interval(item: result_service_pb2.Standing) -> Text:
 def reading(answer: result_service_pb2.GetStandingsResponse) -> str:
     """Returns how to read the standings: who can be told apart, how many marks there are."""
     planned = answer.planned_marks
-    share = f" ({100 * answer.marks // planned} %)" if planned else ""
+    share = f" ({percent_of(answer.marks, planned)})" if planned else ""
     missing = planned - answer.marks
     tail = "; what is missing counts as missing, not as 0" if missing else ""
     received = f"Marks received: {answer.marks} of {planned}{share}{tail}."

@@ -140,14 +140,21 @@ async def standings(
 
 
 def print_standings(answer: result_service_pb2.GetStandingsResponse) -> None:
-    """Writes the standings to standard output."""
+    """Writes the standings to standard output, below the warning that too little arrived."""
     console = results()
-    console.print(tables.standings(answer))
-    console.print(tables.reading(answer))
+    for sentence in tables.warning(answer):
+        console.print(sentence)
+    if answer.marks:
+        console.print(tables.standings(answer))
+        console.print(tables.reading(answer))
 
 
 def run_document(
     run: run_pb2.Run, answer: result_service_pb2.GetStandingsResponse
 ) -> dict[str, Any]:
     """Returns a run with its standings, for `--json`."""
-    return {"run": plain_json(run), "standings": plain_json(answer)}
+    return {
+        "coverage_warning": answer.coverage_warning,
+        "run": plain_json(run),
+        "standings": plain_json(answer),
+    }

@@ -59,7 +59,7 @@ async def test_a_league_is_played(
     assert "32 calls and 36 marks when nothing fails." in said.err
     assert "Playing mine." in said.err
     assert "They judge weakly" in said.err
-    assert "Marks received: 30 of 36 (83 %); what is missing counts as missing" in said.out
+    assert "Marks received: 30 of 36 (83.3 %); what is missing counts as missing" in said.out
     rows = [line.split() for line in said.out.splitlines()]
     assert ["1", "-", "ada", "1.67", "-", "1.00", "0.50", "9", "of", "9"] in rows
     assert ["-", "-", "di", "-", "-", "-", "-", "0", "of", "9"] in rows
@@ -254,8 +254,15 @@ async def test_runs_are_listed_and_shown(
             ],
         )
     ]
-    assert service.run is not None
-    service.run.progress.failures["unparsable"] = 1
+    service.coverage.failures.add(
+        participant="di",
+        role=round_pb2.ROLE_JUDGMENT,
+        outcome=round_pb2.OUTCOME_UNPARSABLE,
+        cause="no_json",
+        count=1,
+        rounds=[1],
+        example="No JSON.",
+    )
 
     await run_actions.list_runs(session, 10, as_json=False)
     assert "math-1  running  math" in capsys.readouterr().out
@@ -263,7 +270,8 @@ async def test_runs_are_listed_and_shown(
     await run_actions.show_run(session, "runs/math-1", as_json=False)
     shown = capsys.readouterr().out
     assert "1 question each; answers blind and shuffled; seed 0" in shown
-    assert "unparsable: 1" in shown
+    assert "no_json, 1 step: No JSON." in shown
+    assert "di: judgment in round 1" in shown
     assert "1 of 2 usable" in shown
 
     await run_actions.show_round(session.connection, "runs/math-1", 1, as_json=False)
