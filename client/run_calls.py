@@ -102,12 +102,13 @@ def _table(calls: Sequence[call_pb2.Call]) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("Round", justify="right")
     table.add_column("Role", no_wrap=True)
-    table.add_column("Participant", no_wrap=True, overflow="ellipsis")
+    # Only these may shrink; neither has a blank to be wrapped at.
+    table.add_column("Participant", overflow="ellipsis")
     table.add_column("Try", no_wrap=True)
     table.add_column("Outcome", no_wrap=True)
     failed = any(c.cause for c in calls)
     if failed:
-        table.add_column("Cause", no_wrap=True, overflow="ellipsis")
+        table.add_column("Cause", overflow="ellipsis")
     table.add_column("Tokens", justify="right", no_wrap=True)
     table.add_column("Cost", justify="right", no_wrap=True)
     table.add_column("Time", justify="right", no_wrap=True)

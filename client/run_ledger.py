@@ -51,7 +51,8 @@ def _entries(
 ) -> Table:
     # One blank between columns: ten of them have to go into 80.
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("Participant", overflow="ellipsis", no_wrap=True)
+    # The one column that may shrink: ids have no blank to be wrapped at.
+    table.add_column("Participant", overflow="ellipsis")
     table.add_column("Role", no_wrap=True)
     for heading in (
         "Calls",

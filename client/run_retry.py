@@ -125,10 +125,10 @@ def _table(steps: Sequence[Step]) -> Table:
         (s.participant, s.role, enum_words.outcome(s.result.outcome), s.result.cause) for s in steps
     )
     table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
-    table.add_column("Participant", overflow="ellipsis", no_wrap=True)
+    table.add_column("Participant", overflow="ellipsis")
     table.add_column("Role", no_wrap=True)
     table.add_column("Ended", no_wrap=True)
-    table.add_column("Cause", overflow="ellipsis", no_wrap=True)
+    table.add_column("Cause", overflow="ellipsis")
     table.add_column("Steps", justify="right")
     for (participant, role, outcome, cause), number in sorted(numbers.items()):
         table.add_row(word(participant), Text(role), Text(outcome), word(cause), str(number))

@@ -1,4 +1,4 @@
-"""The two services as clients see them, played from a list of events: no rules inside."""
+"""The services as clients see them, played from a list of events: no rules inside."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -15,6 +15,8 @@ from llm_crowdsourced.v1 import (
     call_pb2,
     event_pb2,
     league_pb2,
+    model_service_pb2,
+    model_service_pb2_grpc,
     result_service_pb2,
     result_service_pb2_grpc,
     round_pb2,
@@ -76,7 +78,9 @@ def unknown_run(name: str) -> status_pb2.Status:
 
 
 class FakeService(
-    run_service_pb2_grpc.RunServiceServicer, result_service_pb2_grpc.ResultServiceServicer
+    run_service_pb2_grpc.RunServiceServicer,
+    result_service_pb2_grpc.ResultServiceServicer,
+    model_service_pb2_grpc.ModelServiceServicer,
 ):
     """Answers from what it was given, and keeps what it was asked.
 
@@ -89,6 +93,10 @@ class FakeService(
         rounds: The rounds.
         calls: The calls.
         standings: The standings.
+        ledger: The ledger.
+        retried: Answer to `RetryRun`, with the run.
+        pieces: What an export streams; `None` is a broken connection.
+        providers: The providers.
         requests: What came, in order.
         metadata: Metadata of the last request.
         page: Entries of a page.
@@ -103,6 +111,10 @@ class FakeService(
         self.calls: list[call_pb2.Call] = []
         self.standings = result_service_pb2.GetStandingsResponse(planned_marks=36)
         self.coverage = result_service_pb2.GetCoverageResponse(planned_marks=36)
+        self.ledger = result_service_pb2.GetLedgerResponse()
+        self.retried = run_service_pb2.RetryRunResponse()
+        self.pieces: Sequence[tuple[str, bytes] | None] = ()
+        self.providers: list[model_service_pb2.Provider] = []
         self.requests: list[Message] = []
         self.metadata: dict[str, str | bytes] = {}
         self.page = 2
@@ -218,17 +230,28 @@ class FakeService(
         return self.standings
 
     async def RejudgeRun(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Refuses: no command asks for it yet."""
+        """Returns a new run of that one's answers."""
         await self._take(request, context)
-        return run_service_pb2.RejudgeRunResponse()
+        new = run(name=f"runs/{request.run_id or 'math-2'}", source_run=request.name)
+        return run_service_pb2.RejudgeRunResponse(run=new)
 
     async def RetryRun(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Not asked for in these tests."""
-        raise NotImplementedError
+        """Goes on with the run."""
+        await self._take(request, context)
+        self._known().state = run_pb2.Run.STATE_RUNNING
+        self.retried.run.CopyFrom(self._known())
+        return self.retried
 
     async def UpdateRunLimits(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Not asked for in these tests."""
-        raise NotImplementedError
+        """Changes the limits of the run and of its ledger."""
+        await self._take(request, context)
+        known = self._known().league
+        if request.HasField("budget"):
+            known.budget.CopyFrom(request.budget)
+            self.ledger.budget.CopyFrom(request.budget)
+        if request.HasField("max_concurrent_calls"):
+            known.max_concurrent_calls = request.max_concurrent_calls
+        return run_service_pb2.UpdateRunLimitsResponse(run=self._known())
 
     async def GetCoverage(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Returns a page of the coverage: one round's cells each."""
@@ -243,14 +266,31 @@ class FakeService(
         return answer
 
     async def GetLedger(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Not asked for in these tests."""
-        raise NotImplementedError
+        """Returns the ledger."""
+        await self._take(request, context)
+        return self.ledger
 
     async def ExportRun(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
-        """Yields nothing: no command asks for it."""
+        """Streams the pieces."""
         await self._take(request, context)
-        return
-        yield
+        for piece in self.pieces:
+            if piece is None:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "connection lost")
+                return
+            table, data = piece
+            yield result_service_pb2.ExportRunResponse(table=table, data=data)
+
+    async def ListModels(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Returns the providers."""
+        await self._take(request, context)
+        return model_service_pb2.ListModelsResponse(providers=self.providers)
+
+    async def UpdateProviderLimits(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Changes the limits of a provider."""
+        await self._take(request, context)
+        (found,) = (p for p in self.providers if p.name == request.provider)
+        found.limits.CopyFrom(request.limits)
+        return model_service_pb2.UpdateProviderLimitsResponse(limits=found.limits)
 
     def asked(self, kind: type[Message]) -> list[Any]:
         """Returns the requests of one kind."""
@@ -263,6 +303,7 @@ async def serving(service: FakeService) -> AsyncIterator[str]:
     server = grpc.aio.server()
     run_service_pb2_grpc.add_RunServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call,unused-ignore]
     result_service_pb2_grpc.add_ResultServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call,unused-ignore]
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call,unused-ignore]
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
