@@ -10,12 +10,13 @@ bound.
 import os
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import httpx2
 import openai
 
+from server.models.turnstile import Turnstile
 from server.settings import ProviderSettings, is_loopback
 
 # Beyond the calls under way: lists of models, and connections about to close.
@@ -37,12 +38,14 @@ class Connection:
         http: Its HTTP client.
         url: Where chat completions are posted.
         headers: Headers of every call, the key among them.
+        turnstile: Lets calls leave one at a time.
     """
 
     client: openai.AsyncOpenAI = field(repr=False)
     http: httpx2.AsyncClient = field(repr=False)
     url: httpx2.URL
     headers: Mapping[str, str] = field(repr=False)
+    turnstile: Turnstile = field(default_factory=Turnstile, repr=False)
 
     @classmethod
     def open(cls, settings: ProviderSettings) -> Self:
@@ -66,7 +69,7 @@ class Connection:
     def at(self, address: str) -> "Connection":
         """Returns a connection to another address, over the same pool."""
         client = self.client.with_options(base_url=address)
-        return Connection(client, self.http, _completions(address), self.headers)
+        return replace(self, client=client, url=_completions(address))
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> httpx2.Response:
         """Posts a chat completion and returns the response once it begins; to be closed.

@@ -100,7 +100,8 @@ class OpenAIChat:
             self._participant.max_output_tokens,
             endpoint.prices,
         )
-        async with endpoint.pacer.place(request.priority, worst.tokens) as place:
+        async with endpoint.pacer.place(request.priority, worst.tokens, request.run) as place:
+            await endpoint.connection.turnstile.enter()
             if sent.learnt != endpoint.concessions.learnt:
                 # Another call has taught what to leave out while this one waited.
                 sent = self._encoded(request)

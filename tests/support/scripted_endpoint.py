@@ -102,6 +102,7 @@ class ScriptedEndpoint:
         listings: How often the list of models was asked for.
         in_flight: Completions under way.
         max_in_flight: Most completions under way at once.
+        durations: Seconds from the arrival of each request to the end of its reply.
     """
 
     def __init__(
@@ -130,6 +131,7 @@ class ScriptedEndpoint:
         self.listings = 0
         self.in_flight = 0
         self.max_in_flight = 0
+        self.durations: list[float] = []
 
     async def __aenter__(self) -> Self:
         # A bare server without router, middleware and access log: the tests of
@@ -177,6 +179,7 @@ class ScriptedEndpoint:
             return await self._answer(request, received)
         finally:
             self.in_flight -= 1
+            self.durations.append(time.monotonic() - received.at)
 
     def _list(self) -> web.Response:
         self.listings += 1
