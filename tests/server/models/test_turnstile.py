@@ -1,6 +1,7 @@
 """Calls leave one at a turn of the loop, in the order in which they came."""
 
 import asyncio
+import itertools
 
 from server.models.turnstile import Turnstile
 
@@ -24,7 +25,7 @@ async def test_others_have_a_turn_between_any_two() -> None:
         group.create_task(other())
     calls = [index for index, what in enumerate(happened) if what != "other"]
     assert [happened[index] for index in calls] == [f"call {number}" for number in range(20)]
-    assert all(later - earlier > 1 for earlier, later in zip(calls, calls[1:], strict=False))
+    assert all(later - earlier > 1 for earlier, later in itertools.pairwise(calls))
 
 
 async def test_who_gives_up_costs_nobody_a_turn() -> None:
