@@ -76,6 +76,11 @@ test: setup ## Run the tests
 league-test: setup ## Play the full local league as a test (minutes; fetches 1.7 GB once)
 	@LLM_CROWDSOURCED_LEAGUE_TEST=1 $(BIN)/python -m pytest -q tests/client/test_local_league.py
 
+.PHONY: crash-test
+crash-test: setup ## Kill the server 50 times at random moments of a run (minutes)
+	@LLM_CROWDSOURCED_CRASH_KILLS=50 $(BIN)/python -m pytest -q -s --show-capture=no \
+		tests/server/play/test_kills.py
+
 .PHONY: bench
 bench: setup ## Measure, and print medians and ratios
 	@$(BIN)/python -m tests.bench
