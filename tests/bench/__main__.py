@@ -5,13 +5,13 @@ import os
 import platform
 import sys
 
-from tests.bench import latency, league_wall, throughput
-
+from tests.bench import latency, league_wall, throughput, watching
 
 MEASUREMENTS = {
     "league_wall": league_wall.measure,
     "throughput": throughput.measure,
     "latency": latency.measure,
+    "watching": watching.measure,
 }
 
 

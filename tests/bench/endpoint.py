@@ -1,6 +1,10 @@
-"""The scripted endpoint as a process: prints its base URL, ends when its input closes."""
+"""The scripted endpoint as a process: prints its base URL, and how long each reply took at its end.
+
+It ends when its input closes.
+"""
 
 import asyncio
+import json
 import sys
 
 from tests.support.league_replies import play_along
@@ -12,6 +16,7 @@ async def main() -> None:
     async with ScriptedEndpoint(play_along, latency_s=float(sys.argv[1])) as endpoint:
         print(endpoint.base_url, flush=True)
         await asyncio.to_thread(sys.stdin.read)
+        print(json.dumps(endpoint.durations), flush=True)
 
 
 asyncio.run(main())

@@ -4,22 +4,19 @@ import asyncio
 import json
 import os
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import grpc
-from llm_crowdsourced.v1 import league_pb2, run_service_pb2, run_service_pb2_grpc
+from llm_crowdsourced.v1 import run_service_pb2
 
-from tests.bench.league_wall import PARTICIPANTS, endpoint_process
-from tests.support.server_process import PROJECT, ServerProcess, server_process, settings_file
+from tests.bench.playing import Bench, bench, calls_of, heading, league, row, spread
+from tests.support.server_process import PROJECT
 
 WATCHERS = 200
-CYCLES = 2
-CALLS = 2 * PARTICIPANTS**2 * CYCLES
+LEAGUE = league(8, 2, 256)
 LATENCY_S = 1.0
 REPEATS = 5
 
@@ -56,32 +53,22 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def play(server: ServerProcess, watchers: asyncio.subprocess.Process | None) -> Played:
+async def play(playing: Bench, watchers: asyncio.subprocess.Process | None) -> Played:
     """Plays one run, watched by that process where one is given."""
-    league = league_pb2.League(
-        subject=league_pb2.SUBJECT_MATH,
-        rounds_per_participant=CYCLES,
-        max_concurrent_calls=256,
-        participants=[
-            league_pb2.Participant(id=f"p{i}", provider="own", model="scripted")
-            for i in range(PARTICIPANTS)
-        ],
-    )
-    async with grpc.aio.insecure_channel(server.address) as channel:
-        runs = run_service_pb2_grpc.RunServiceStub(channel)
-        before = cpu_seconds(server.pid)
-        name = (await runs.CreateRun(run_service_pb2.CreateRunRequest(league=league))).run.name
-        if watchers is not None and watchers.stdin is not None:
-            watchers.stdin.write(f"{name}\n".encode())
-        events = 0
-        async for message in runs.WatchRun(run_service_pb2.WatchRunRequest(name=name)):
-            events += message.HasField("event")
-        if watchers is not None and watchers.stdout is not None:
-            got = json.loads(await watchers.stdout.readline())
-            assert got == [events] * WATCHERS, got
-        used = cpu_seconds(server.pid) - before
-        run = (await runs.GetRun(run_service_pb2.GetRunRequest(name=name))).run
-    assert run.progress.ok_steps == CALLS, run
+    before = cpu_seconds(playing.pid)
+    request = run_service_pb2.CreateRunRequest(league=LEAGUE)
+    name = (await playing.runs.CreateRun(request)).run.name
+    if watchers is not None and watchers.stdin is not None:
+        watchers.stdin.write(f"{name}\n".encode())
+    events = 0
+    async for message in playing.runs.WatchRun(run_service_pb2.WatchRunRequest(name=name)):
+        events += message.HasField("event")
+    if watchers is not None and watchers.stdout is not None:
+        got = json.loads(await watchers.stdout.readline())
+        assert got == [events] * WATCHERS, got
+    used = cpu_seconds(playing.pid) - before
+    run = (await playing.runs.GetRun(run_service_pb2.GetRunRequest(name=name))).run
+    assert run.progress.ok_steps == calls_of(LEAGUE), run
     created, ended = run.create_time.ToNanoseconds(), run.end_time.ToNanoseconds()
     return Played((ended - created) / 1e9, used, events)
 
@@ -90,31 +77,22 @@ async def measure() -> None:
     """Prints the figures."""
     alone: list[Played] = []
     watched: list[Played] = []
-    with tempfile.TemporaryDirectory() as folder:
-        async with endpoint_process(LATENCY_S) as base_url:
-            settings = settings_file(Path(folder), base_url)
-            text = settings.read_text() + "max_concurrent_calls = 256\nstream = false\n"
-            settings.write_text(text)
-            async with (
-                server_process(settings) as server,
-                watchers_process(server.address) as watchers,
-            ):
-                await play(server, watchers)  # warms up imports and connections
-                for _ in range(REPEATS):
-                    alone.append(await play(server, None))
-                    watched.append(await play(server, watchers))
-    print(
-        f"\nA run of {CALLS} calls, {LATENCY_S:.0f} s each, "
-        f"with 1 watcher and with {WATCHERS} more, in turn"
+    async with bench(LATENCY_S, 256) as playing, watchers_process(playing.address) as watchers:
+        await play(playing, watchers)  # warms up imports and connections
+        for _ in range(REPEATS):
+            alone.append(await play(playing, None))
+            watched.append(await play(playing, watchers))
+    heading(
+        f"League of {len(LEAGUE.participants)}, {calls_of(LEAGUE)} calls, {LATENCY_S:.0f} s each, "
+        f"watched by one and by {WATCHERS} more, in turn"
     )
-    walls = [median(p.wall_s for p in played) for played in (alone, watched)]
-    for name, played, wall in zip(("1 watcher", f"{WATCHERS + 1} watchers"), (alone, watched),
-                                  walls, strict=True):  # fmt: skip
-        every = [p.wall_s for p in played]
-        note = f"(median of {len(every)}; {min(every):.3f} to {max(every):.3f})"
-        print(f"  {'wall time, ' + name:<46} {wall:8.3f} s  {note}")
-    print(f"  {'slowed by':<46} {100 * (walls[1] / walls[0] - 1):8.1f} %")
+    walls = []
+    for watchers_of, runs in ((1, alone), (1 + WATCHERS, watched)):
+        every = [run.wall_s for run in runs]
+        walls.append(median(every))
+        row(f"wall time, {watchers_of} watching", walls[-1], "s", spread(every))
+    row("slowed by (at most 10)", 100 * (walls[1] / walls[0] - 1), "%")
     delivered = WATCHERS * watched[0].events
-    print(f"  {'events delivered a run, each in order, none lost':<46} {delivered:8,}")
-    cost = median(p.cpu_s for p in watched) - median(p.cpu_s for p in alone)
-    print(f"  {'CPU of the server for an event delivered':<46} {1e6 * cost / delivered:8.1f} us")
+    row("events told to the 200, in order, none lost", delivered, "a run")
+    cost = median(run.cpu_s for run in watched) - median(run.cpu_s for run in alone)
+    row("CPU of the server for an event told", 1e6 * cost / delivered, "us")
