@@ -3,11 +3,15 @@
 import asyncio
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
 from llm_crowdsourced.v1 import league_pb2, result_service_pb2, round_pb2, run_pb2, run_service_pb2
 
+from analysis.coverage import coverage as analysed
+from server.rpc.coverage import coverage_to
+from tests.support.datasets import Holes, Recipe, league
 from tests.support.league_server import LeagueServer, league_server, math_league, settings_for
 from tests.support.rounds import create, rounds, run
 from tests.support.scripted_endpoint import ScriptedReply, failure
@@ -197,8 +201,7 @@ async def test_pages_hold_each_round_whole_and_totals_of_all(tmp_path: Path) -> 
         script.endpoint() as endpoint,
         league_server(settings_for(endpoint, tmp_path / "a.duckdb", max_retries=0)) as server,
     ):
-        league = math_league(3, rounds_per_participant=20)
-        await server.play(create(league))
+        await server.play(create(math_league(3, rounds_per_participant=20)))
         await server.play(create(math_league(3), "math-2"))
         whole = await coverage(server, page_size=1000)
         assert not whole.next_page_token
@@ -251,3 +254,26 @@ async def test_a_run_that_judges_again_has_its_own_coverage(tmp_path: Path) -> N
     assert states(again)["1/judgment/p1"] == ARRIVED
     assert states(again)["1/answer/p3"] == states(first)["1/answer/p3"] == MISSING
     assert first.marks < again.marks < again.planned_marks == 36
+
+
+def test_a_page_is_bounded_in_bytes_and_holds_whole_rounds() -> None:
+    """Forty rounds whose every judgment failed with a long sentence."""
+    ids = [f"model-{chr(97 + i)}" for i in range(8)]
+    failed = [(index, who) for index in range(1, 41) for who in ids]
+    covered = analysed(league(Recipe(n=8, cycles=5, holes=Holes(judgments=failed))))
+    long = tuple(replace(cell, detail=cell.detail and "x" * 2000) for cell in covered.cells)
+    covered = replace(covered, cells=long)
+    limit = 100_000
+    first = 1
+    found: list[result_service_pb2.CoverageCell] = []
+    while first <= 40:
+        page, next_ = coverage_to(covered, first=first, last=first + 99, page_bytes=limit)
+        assert first < next_
+        assert page.ByteSize() <= limit
+        assert {cell.round for cell in page.cells} == set(range(first, next_))
+        found += page.cells
+        first = next_
+    assert len(found) == 40 * 16
+    # A round that does not fit is still told, or a client would never get past it.
+    page, next_ = coverage_to(covered, first=3, last=9, page_bytes=10)
+    assert ({cell.round for cell in page.cells}, next_) == ({3}, 4)
