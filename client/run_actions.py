@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from llm_crowdsourced.v1 import league_pb2, result_service_pb2, round_pb2, run_pb2, run_service_pb2
 from rich.console import Console, RenderableType
 
-from client import enum_words, run_coverage, run_text, tables
+from client import enum_words, run_calls, run_coverage, run_retry, run_text, tables
 from client.command_line import plain_json, print_json
 from client.connection import Connection
 from client.dataset import list_rounds, round_record
@@ -70,14 +70,19 @@ async def show_run(session: Session, name: str, *, as_json: bool) -> int:
     answer = await standings(connection, run)
     covered = await run_coverage.fetch_totals(connection, name)
     rounds = [r async for r in list_rounds(connection, name, round_pb2.ROUND_VIEW_BASIC)]
+    conceded = await run_calls.conceded(connection, name)
     if as_json:
         document = run_document(run, answer)
         document["coverage"] = plain_json(covered)
+        document["conceded"] = conceded
         print_json({**document, "rounds": [plain_json(r) for r in rounds]})
     else:
         console = results()
         told = list(run_coverage.summary(covered, console))
-        _print_all(console, run_text.run_text(run, answer, told, rounds))
+        _print_all(console, run_text.run_text(run, answer, told, rounds, conceded))
+        if has_stopped(run.state) and run_retry.failed_steps(rounds).again:
+            retry = session.command("runs", "retry", run_id(name))
+            say(f"Ask again what ended unavailable or unparsable: {retry}")
     return ExitStatus.OK
 
 

@@ -1,6 +1,7 @@
 """`runs.py calls`: every call to a model, with its ending, or with all its text."""
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from client.screen import results, say, word
 
 _PAGE = 1000
 _SENTENCES = 8
+_SCHEMA = "json_schema"
+_FORMATS = {"json_object": "a JSON object", "text": "plain text"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +63,27 @@ async def list_calls(
         if not page.next_page_token:
             return
         request.page_token = page.next_page_token
+
+
+async def conceded(connection: Connection, name: str) -> list[str]:
+    """Returns, a sentence a participant, whose replies were not asked for by JSON schema.
+
+    That is what remains where an endpoint does not take a schema, or no JSON mode.
+
+    Raises:
+        CommandError: The run is not known, or the server does not answer.
+    """
+    every: Counter[str] = Counter()
+    others: Counter[tuple[str, str]] = Counter()
+    async for call in list_calls(connection, name, call_pb2.CALL_VIEW_BASIC):
+        every[call.participant] += 1
+        if call.response_format not in {"", _SCHEMA}:
+            others[call.participant, call.response_format] += 1
+    return [
+        f"{who}: asked for as {_FORMATS.get(how, how)} and not by JSON schema in {number:,} of "
+        f"{plain.count(every[who], 'call')}"
+        for (who, how), number in sorted(others.items())
+    ]
 
 
 async def show_calls(

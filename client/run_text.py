@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis import dataset as records
-from client import enum_words, plain, tables
+from client import enum_words, plain, tables, use_of_limits
 from client.run_name import run_id
 from client.screen import word, words
 
@@ -21,6 +21,7 @@ def run_text(
     answer: result_service_pb2.GetStandingsResponse,
     coverage: Sequence[RenderableType],
     rounds: Sequence[round_pb2.Round],
+    conceded: Sequence[str] = (),
 ) -> Iterator[RenderableType]:
     """Yields a whole run: state, league, progress, standings, coverage, rounds."""
     yield _heading(run_id(run.name), run.league.title)
@@ -35,6 +36,10 @@ def run_text(
     yield Text("Coverage", style="bold")
     for part in coverage:
         yield _indented(part)
+    if conceded:
+        yield Text("What endpoints did not take", style="bold")
+        for sentence in conceded:
+            yield _indented(word(sentence))
     yield Text("Rounds", style="bold")
     yield _indented(_rounds(rounds))
 
@@ -64,12 +69,19 @@ def _facts(run: run_pb2.Run) -> RenderableType:
         ("calls", f"{now.calls:,}"),
         ("tokens", f"{now.prompt_tokens:,} of prompts, {now.completion_tokens:,} of replies"),
         ("cost", _cost(now)),
+        ("budget", _budget(run)),
         ("judges again", run_id(run.source_run)),
     ]
     for key, value in facts:
         if value:
             grid.add_row(Text(key, style="dim"), word(value))
     return _indented(grid)
+
+
+def _budget(run: run_pb2.Run) -> str:
+    """Returns what the budget counts, which may be more than what providers told."""
+    told = use_of_limits.sentence(run.league.budget, use_of_limits.of_progress(run.progress))
+    return f"{told} counted" if told else ""
 
 
 def _rules(league: league_pb2.League) -> str:

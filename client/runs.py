@@ -161,9 +161,10 @@ def main(argv: list[str]) -> int:
 
     async def command(interrupts: Interrupts) -> int:
         target = command_line.target(arguments)
-        if "run" in arguments:
-            # A name that cannot be is told before a server is started for it.
-            run_name(arguments.run)
+        for typed in (getattr(arguments, "run", ""), getattr(arguments, "run_id", "")):
+            if typed:
+                # A name that cannot be is told before a server is started for it.
+                run_name(typed)
         plays = arguments.action in _PLAYING
         async with connect(target, plays=plays, joins=not plays) as connection:
             session = Session(connection=connection, target=target, interrupts=interrupts)

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 from google.rpc import code_pb2
-from llm_crowdsourced.v1 import league_pb2, result_service_pb2, round_pb2, run_pb2, run_service_pb2
+from llm_crowdsourced.v1 import (
+    call_pb2,
+    league_pb2,
+    result_service_pb2,
+    round_pb2,
+    run_pb2,
+    run_service_pb2,
+)
 
 from client import follow, report_files, run_actions
 from client.exit_status import ExitStatus
@@ -288,6 +295,34 @@ async def test_runs_are_listed_and_shown(
     ):
         await work
         assert json.loads(capsys.readouterr().out)
+
+
+async def test_a_run_shows_its_budget_what_was_conceded_and_that_it_can_be_retried(
+    service: FakeService, session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    budget = league_pb2.Budget(max_calls=40, max_tokens=9000)
+    service.run = run(run_pb2.Run.STATE_SUCCEEDED, league=league(budget=budget))
+    service.run.progress.calls = 36
+    service.run.progress.charged_tokens = 7777
+    away = round_pb2.StepResult(outcome=round_pb2.OUTCOME_UNAVAILABLE, cause="timeout")
+    service.rounds = [round_pb2.Round(index=1, question_setter="ada", result=away)]
+    formats = ["json_schema", "text", "text", "json_object"]
+    service.calls = [call_pb2.Call(participant="bob", response_format=f) for f in formats]
+
+    await run_actions.show_run(session, "runs/math-1", as_json=False)
+
+    said = capsys.readouterr()
+    assert "36 of 40 calls, 7,777 of 9,000 tokens counted" in said.out
+    assert "bob: asked for as plain text and not by JSON schema in 2 of 4 calls" in said.out
+    assert "bob: asked for as a JSON object and not by JSON schema in 1 of 4 calls" in said.out
+    assert "python client/runs.py retry math-1 --server" in said.err
+
+    service.rounds[0].result.outcome = round_pb2.OUTCOME_REFUSED
+    del service.calls[1:]
+    await run_actions.show_run(session, "runs/math-1", as_json=False)
+    said = capsys.readouterr()
+    assert "JSON schema" not in said.out
+    assert "retry" not in said.err
 
 
 def test_names_as_people_type_them() -> None:
