@@ -1,4 +1,4 @@
-"""Paces the calls to one provider: how many at once, how many a minute, who goes first.
+"""Paces the calls to one provider: how many at once, how many a minute, whose turn it is.
 
 Waiting here is not the model's latency: who asks for a place measures only
 after it has one.
@@ -8,7 +8,7 @@ import asyncio
 import heapq
 import itertools
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -21,7 +21,10 @@ _GROWTH_STRETCH = 10
 
 @dataclass(eq=False)
 class Entry:
-    """One call in a window: when it went and the tokens that it is counted with."""
+    """One call in a window: when it went and the tokens that it is counted with.
+
+    `counted` says that it is in the window still.
+    """
 
     at: float
     tokens: int
@@ -32,7 +35,8 @@ class Window:
     """Calls and tokens of the last minute against their limits.
 
     A sliding window and not a bucket that refills: no minute, wherever it
-    starts, holds more than the limits.
+    starts, holds more than the limits. Calls are counted without limits as well,
+    so that a limit holds for the minute in which it is set.
     """
 
     def __init__(self, requests: int | None, tokens: int | None) -> None:
@@ -40,6 +44,16 @@ class Window:
         self._tokens = tokens
         self._entries: deque[Entry] = deque()
         self._sum = 0
+
+    @property
+    def limits(self) -> tuple[int | None, int | None]:
+        """Calls and tokens in any minute, at most; `None` is no limit."""
+        return self._requests, self._tokens
+
+    def set_limits(self, requests: int | None, tokens: int | None) -> None:
+        """Changes the limits; what was counted stays."""
+        self._requests = requests
+        self._tokens = tokens
 
     def due(self, now: float, tokens: int) -> float:
         """Returns when a call of so many tokens may go: `now` or later.
@@ -62,10 +76,10 @@ class Window:
 
     def take(self, now: float, tokens: int) -> Entry:
         """Counts a call."""
-        entry = Entry(now, tokens, counted=self._requests is not None or self._tokens is not None)
-        if entry.counted:
-            self._entries.append(entry)
-            self._sum += tokens
+        self._expire(now)
+        entry = Entry(now, tokens)
+        self._entries.append(entry)
+        self._sum += tokens
         return entry
 
     def settle(self, entry: Entry, tokens: int) -> None:
@@ -78,8 +92,8 @@ class Window:
         """Forgets a call that was never sent."""
         if entry.counted:
             entry.counted = False
-            self._entries.remove(entry)
             self._sum -= entry.tokens
+            self._entries.remove(entry)
 
     def _expire(self, now: float) -> None:
         while self._entries and self._entries[0].at + WINDOW_S <= now:
@@ -95,15 +109,16 @@ class Place:
     call that was refused at the last moment costs nobody a turn.
     """
 
-    def __init__(self, pacer: "Pacer", priority: tuple[int, int], tokens: int) -> None:
+    def __init__(self, pacer: "Pacer", priority: tuple[int, int], tokens: int, run: str) -> None:
         self._pacer = pacer
         self._priority = priority
         self._tokens = tokens
+        self._run = run
         self._entry: Entry | None = None
         self._sent = False
 
     async def __aenter__(self) -> Self:
-        self._entry = await self._pacer.acquire(self._priority, self._tokens)
+        self._entry = await self._pacer.acquire(self._priority, self._tokens, self._run)
         return self
 
     async def __aexit__(
@@ -136,9 +151,10 @@ class _Waiter:
 class Pacer:
     """Gives out places for the calls to one provider.
 
-    The smallest priority goes first, and within it who came first. Where the
-    first in the queue has to wait for its minute, those behind it wait too: a
-    large call cannot be overtaken for ever by small ones.
+    Runs that have calls waiting take turns, one call a turn. Within a run the
+    smallest priority goes first, and within it who came first. Where the next in
+    turn has to wait for its minute, those behind it wait too: a large call cannot
+    be overtaken for ever by small ones.
     """
 
     def __init__(
@@ -161,7 +177,8 @@ class Pacer:
         self._limit = max_concurrent
         self._clock = clock
         self._window = Window(requests_per_minute, tokens_per_minute)
-        self._queue: list[_Waiter] = []
+        # Runs with calls waiting, in the order of their turns; a heap for each.
+        self._queues: OrderedDict[str, list[_Waiter]] = OrderedDict()
         self._numbers = itertools.count()
         self._in_flight = 0
         self._stretch = 0
@@ -179,9 +196,25 @@ class Pacer:
         """Places that may be given out at once, as things stand."""
         return self._limit
 
-    def place(self, priority: tuple[int, int], tokens: int) -> Place:
-        """Returns a place to enter; entering waits until it is free."""
-        return Place(self, priority, tokens)
+    @property
+    def max_concurrent(self) -> int:
+        """Places that may be given out at once, when the provider has not had too much."""
+        return self._max
+
+    @property
+    def rates(self) -> tuple[int | None, int | None]:
+        """Calls and tokens in any minute, at most; `None` is no limit."""
+        return self._window.limits
+
+    def place(self, priority: tuple[int, int], tokens: int, run: str = "") -> Place:
+        """Returns a place to enter; entering waits until it is free.
+
+        Args:
+            priority: Who goes first among the calls of a run; smaller is sooner.
+            tokens: Tokens that the call may take.
+            run: The run that it is for.
+        """
+        return Place(self, priority, tokens, run)
 
     def succeeded(self) -> None:
         """Hears of a call that the provider served; a stretch of them widens the limit."""
@@ -214,20 +247,36 @@ class Pacer:
         self._limit = max_concurrent if unhindered else min(self._limit, max_concurrent)
         self._wake()
 
+    def set_rates(
+        self, *, requests_per_minute: int | None = None, tokens_per_minute: int | None = None
+    ) -> None:
+        """Changes the limits a minute from now on; the calls of the last minute count.
+
+        Args:
+            requests_per_minute: Calls in any minute, at most; `None` is no limit.
+            tokens_per_minute: Tokens in any minute, at most; `None` is no limit.
+        """
+        self._window.set_limits(requests_per_minute, tokens_per_minute)
+        self._wake()
+
     def hold(self, seconds: float) -> None:
         """Sends nothing to the provider for so long; calls under way go on."""
         self._held_until = max(self._held_until, self._clock() + seconds)
 
-    async def acquire(self, priority: tuple[int, int], tokens: int) -> Entry:
+    async def acquire(self, priority: tuple[int, int], tokens: int, run: str) -> Entry:
         """Waits for a place; `place` is the safe way to have one."""
         granted: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._queue, _Waiter(priority, next(self._numbers), tokens, granted))
+        waiter = _Waiter(priority, next(self._numbers), tokens, granted)
+        heapq.heappush(self._queues.setdefault(run, []), waiter)
         self._wake()
         try:
             return await granted
         except asyncio.CancelledError:
             # The place may have been granted in the same turn of the loop.
             if granted.done() and not granted.cancelled():
+                if run in self._queues:
+                    # It made no use of its run's turn, so the run has another.
+                    self._queues.move_to_end(run, last=False)
                 self.release(granted.result(), sent=False)
             else:
                 granted.cancel()
@@ -246,20 +295,29 @@ class Pacer:
         self._window.settle(entry, tokens)
         self._wake()
 
+    def _next(self) -> tuple[str, _Waiter] | None:
+        """Returns who is next, and of which run; forgets those who do not wait any more."""
+        while self._queues:
+            run, queue = next(iter(self._queues.items()))
+            while queue:
+                if not queue[0].granted.done():
+                    return run, queue[0]
+                heapq.heappop(queue)
+            del self._queues[run]
+        return None
+
     def _wake(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._queue and self._in_flight < self._limit:
-            first = self._queue[0]
-            if first.granted.done():
-                heapq.heappop(self._queue)
-                continue
+        while self._in_flight < self._limit and (found := self._next()) is not None:
+            run, first = found
             now = self._clock()
             due = max(self._held_until, self._window.due(now, first.tokens))
             if due > now:
                 self._timer = asyncio.get_running_loop().call_later(due - now, self._wake)
                 return
-            heapq.heappop(self._queue)
+            heapq.heappop(self._queues[run])
+            self._queues.move_to_end(run)
             self._in_flight += 1
             first.granted.set_result(self._window.take(now, first.tokens))

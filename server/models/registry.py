@@ -14,7 +14,7 @@ from server.models.endpoints import LocalEndpoints
 from server.models.listing import Listing, list_models, unknown_model
 from server.models.openai_chat import Endpoint, OpenAIChat
 from server.models.pacing import Pacer
-from server.settings import ModelSettings, ProviderSettings, Settings
+from server.settings import ModelSettings, Settings
 
 _FREE = ModelSettings(prompt_usd_per_million=0.0, completion_usd_per_million=0.0)
 
@@ -29,6 +29,26 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How fast a provider may be called, and how it stands now.
+
+    Attributes:
+        max_concurrent_calls: Calls under way at once, at most.
+        requests_per_minute: Calls in any minute, at most; `None` is no limit.
+        tokens_per_minute: Tokens in any minute, at most; `None` is no limit.
+        under_way: Calls under way now.
+        concurrent_now: Calls that may be under way as things stand: fewer than
+            the limit after the provider said that it has too many.
+    """
+
+    max_concurrent_calls: int
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    under_way: int
+    concurrent_now: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProviderInfo:
     """A provider as it stands now; `problem` says why it is not reachable."""
 
@@ -36,6 +56,7 @@ class ProviderInfo:
     reachable: bool
     problem: str
     models: tuple[ModelInfo, ...]
+    pace: Pace
 
 
 class Models:
@@ -90,7 +111,7 @@ class Models:
             connection = connection.at(self._addresses[model])
         endpoint = Endpoint(
             connection=connection,
-            pacer=self._pacer(name, settings),
+            pacer=self._pacer(name),
             settings=settings,
             prices=self.price(name, model),
             secret=provider_key(settings),
@@ -113,9 +134,32 @@ class Models:
             return None
         return settings.models.get(model, _FREE if settings.kind == "local" else None)
 
-    def bounded_schemas(self, provider: str) -> bool:
-        """Says whether the provider takes bounds in a schema."""
-        return self._providers[provider].bounded_schemas
+    def set_limits(
+        self,
+        provider: str,
+        *,
+        max_concurrent_calls: int | None,
+        requests_per_minute: int | None,
+        tokens_per_minute: int | None,
+    ) -> Pace:
+        """Changes how fast a provider is called, at once and for all runs, while the server runs.
+
+        Args:
+            provider: Its name.
+            max_concurrent_calls: Calls under way at once; as before if `None`.
+            requests_per_minute: Calls in any minute; no limit if `None`.
+            tokens_per_minute: Tokens in any minute; no limit if `None`.
+
+        Raises:
+            LookupError: The provider is not in the settings.
+        """
+        pacer = self._pacer(provider)
+        pacer.set_rates(
+            requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute
+        )
+        if max_concurrent_calls is not None:
+            pacer.set_limits(max_concurrent=max_concurrent_calls)
+        return self._pace(provider)
 
     async def close(self) -> None:
         """Closes the connections and stops the local models."""
@@ -167,12 +211,18 @@ class Models:
         settings = self._providers[name]
         if settings.kind == "local":
             models = tuple(
-                ModelInfo(name=m.name, prices=settings.models.get(m.name), license=m.license)
+                ModelInfo(name=m.name, prices=self.price(name, m.name), license=m.license)
                 for m in self._local.catalogue()
             )
             problems = [self._local.problem(model.name) for model in models]
             problem = problems[0] if problems and all(problems) else ""
-            return ProviderInfo(name=name, reachable=not problem, problem=problem, models=models)
+            return ProviderInfo(
+                name=name,
+                reachable=not problem,
+                problem=problem,
+                models=models,
+                pace=self._pace(name),
+            )
         problem = self._key_problem(name)
         listing = Listing(problem=problem) if problem else await self._list(name)
         names = dict.fromkeys([*(listing.models or ()), *settings.models])
@@ -181,6 +231,7 @@ class Models:
             reachable=not listing.problem,
             problem=listing.problem,
             models=tuple(ModelInfo(name=m, prices=settings.models.get(m)) for m in names),
+            pace=self._pace(name),
         )
 
     def _connection(self, name: str) -> Connection:
@@ -188,8 +239,20 @@ class Models:
             self._connections[name] = Connection.open(self._providers[name])
         return self._connections[name]
 
-    def _pacer(self, name: str, settings: ProviderSettings) -> Pacer:
+    def _pace(self, name: str) -> Pace:
+        pacer = self._pacer(name)
+        requests, tokens = pacer.rates
+        return Pace(
+            max_concurrent_calls=pacer.max_concurrent,
+            requests_per_minute=requests,
+            tokens_per_minute=tokens,
+            under_way=pacer.in_flight,
+            concurrent_now=pacer.limit,
+        )
+
+    def _pacer(self, name: str) -> Pacer:
         if name not in self._pacers:
+            settings = self._providers[name]
             self._pacers[name] = Pacer(
                 max_concurrent=settings.max_concurrent_calls,
                 requests_per_minute=settings.requests_per_minute,

@@ -7,7 +7,7 @@ from llm_crowdsourced.v1 import model_service_pb2 as pb
 from llm_crowdsourced.v1 import model_service_pb2_grpc
 
 from server.errors import NotFoundError
-from server.models.registry import Models
+from server.models.registry import Models, Pace
 from server.rpc.convert import known
 from server.rpc.requests import check
 
@@ -34,6 +34,9 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
                     name=provider.name,
                     reachable=provider.reachable,
                     problem=provider.problem,
+                    limits=_limits(provider.pace),
+                    calls_under_way=provider.pace.under_way,
+                    concurrent_calls_now=provider.pace.concurrent_now,
                     models=[
                         pb.Model(
                             name=model.name,
@@ -59,4 +62,24 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         self, request: pb.UpdateProviderLimitsRequest, context: Context
     ) -> pb.UpdateProviderLimitsResponse:
         """Changes how fast a provider is called."""
-        raise NotImplementedError
+        check(request)
+        limits = request.limits
+        given = {field.name: value for field, value in limits.ListFields()}
+        try:
+            pace = self._models.set_limits(
+                request.provider,
+                max_concurrent_calls=given.get("max_concurrent_calls"),
+                requests_per_minute=given.get("requests_per_minute"),
+                tokens_per_minute=given.get("tokens_per_minute"),
+            )
+        except LookupError as error:
+            raise NotFoundError(f"provider {request.provider}") from error
+        return pb.UpdateProviderLimitsResponse(limits=_limits(pace))
+
+
+def _limits(pace: Pace) -> pb.ProviderLimits:
+    return pb.ProviderLimits(
+        max_concurrent_calls=pace.max_concurrent_calls,
+        requests_per_minute=pace.requests_per_minute,
+        tokens_per_minute=pace.tokens_per_minute,
+    )

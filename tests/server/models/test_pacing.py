@@ -135,6 +135,17 @@ async def test_too_many_requests_halve_the_limit_and_successes_grow_it_back() ->
     assert pacer.limit == 16
 
 
+async def test_the_limit_grows_back_to_a_limit_that_was_changed_meanwhile() -> None:
+    clock = Clock()
+    pacer = Pacer(max_concurrent=16, clock=clock)
+    pacer.throttled()
+    pacer.set_limits(max_concurrent=10)
+    assert pacer.limit == 8
+    for _ in range(1000):
+        pacer.succeeded()
+    assert pacer.limit == 10
+
+
 async def test_a_hold_keeps_the_whole_provider_back() -> None:
     pacer = Pacer(max_concurrent=4)
     pacer.hold(0.1)

@@ -174,7 +174,6 @@ async def test_a_local_model_is_prepared_and_asked_like_any_other() -> None:
     assert local.ensured == ["tiny"]
     assert len(heard) == 1
     assert local.closed
-    assert models.bounded_schemas("local")
     assert "authorization" not in endpoint.requests[0].headers
 
 
