@@ -4,7 +4,7 @@ What was on record before a restart is taken first: a reply that was stored is
 read again, never asked for again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -51,6 +51,7 @@ async def ask_until_read(
     prompts: PromptSet,
     max_reasks: int,
     gate_for: Callable[[int, ChatRequest], CallGate],
+    keep: Callable[[], Awaitable[None]],
     history: Sequence[CallRecord] = (),
     first_ask: int = 0,
 ) -> Asked[T]:
@@ -63,6 +64,7 @@ async def ask_until_read(
         prompts: The set that holds the prompt for asking again.
         max_reasks: Times to ask again at most.
         gate_for: Gives the gate of an asking, by its number from 0 and its request.
+        keep: Puts the last reply on disk, before another is asked for.
         history: Calls of this step that are on record already.
         first_ask: Number of the first asking, more than 0 where the step is
             asked once more: replies to earlier askings are not taken for it.
@@ -86,6 +88,7 @@ async def ask_until_read(
             value = read(reply.text)
             if not isinstance(value, Unreadable):
                 return Asked(outcome=Outcome.OK, value=value, reasks=ask)
+            await keep()
             last = Asked(
                 outcome=Outcome.UNPARSABLE, cause=value.cause, detail=value.detail, reasks=ask
             )

@@ -1,7 +1,12 @@
-"""The gate of one asking: budget before a call, the record after it."""
+"""The gate of one asking: budget before a call, the record after it.
+
+A failed call is on disk before the gate lets go of it. A reply waits in memory
+for the moment that reading it takes, so that it goes to disk in one transaction
+with the step that it finishes; whatever else comes next writes it first.
+"""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 
 from server.league.outcome import Outcome
 from server.league.schedule import StepKey
@@ -26,6 +31,7 @@ class Gate:
         stopping: Callable[[], str],
         under_way: Callable[[bool], None],
         ended: Callable[[], None],
+        arrived: MutableMapping[StepKey, CallRecord],
     ) -> None:
         """Creates the gate.
 
@@ -39,6 +45,7 @@ class Gate:
             stopping: Returns why no further call may be sent; empty if it may.
             under_way: Hears when a call goes out and when it has come back.
             ended: Hears of every attempt that was kept.
+            arrived: Replies that have arrived and are not on disk yet, by step.
         """
         self._store = store
         self._ledger = ledger
@@ -48,6 +55,7 @@ class Gate:
         self._stopping = stopping
         self._under_way = under_way
         self._ended = ended
+        self._arrived = arrived
         self._worst = Amount()
         messages = [{"role": m.role, "content": m.content} for m in request.messages]
         self._prompt = json.dumps(messages, ensure_ascii=False)
@@ -76,8 +84,12 @@ class Gate:
             CallRefused: The call failed and the run stops: no retry.
         """
         took = charged(self._worst, attempt)
+        record = self._record(attempt, took)
         try:
-            await self._store.record_call(self._run_id, self._record(attempt, took))
+            if attempt.outcome is Outcome.OK:
+                self._arrived[self._key] = record
+            else:
+                await self._store.record_call(self._run_id, record)
         finally:
             self._ledger.settle(self._worst, took)
             self._under_way(False)  # noqa: FBT003
@@ -112,3 +124,14 @@ class Gate:
             charged_tokens=took.tokens,
             charged_cost_usd=took.cost_usd,
         )
+
+
+async def write_arrived(
+    store: RunStore, run_id: str, key: StepKey, arrived: MutableMapping[StepKey, CallRecord]
+) -> None:
+    """Writes the reply of a step that arrived and is not on disk, if there is one."""
+    # Taken before it is written: a write that has been asked for is done even
+    # where its caller is cancelled, and must not be asked for twice.
+    record = arrived.pop(key, None)
+    if record is not None:
+        await store.record_call(run_id, record)

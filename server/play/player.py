@@ -5,12 +5,12 @@ a pause, a crash or a restart is the same as playing.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from server.league.display import Shown, shown_to
-from server.league.league import Subject
+from server.league.league import Budget, Subject
 from server.league.outcome import Outcome
 from server.league.prompts import PromptSet
 from server.league.reading import Unreadable
@@ -26,16 +26,12 @@ from server.league.replies import (
 )
 from server.league.schedule import Role, StepKey, answerers_of, judged_by, setter_of
 from server.league.scoring import Mark, ranking_marks, score_marks
-from server.models.chat import CallGate, CallRefused, ChatModel, ChatRequest
-from server.models.pacing import Pacer
-from server.play.asking import Asked, ask_until_read
-from server.play.gate import Gate
-from server.play.ledger import BudgetReachedError, Ledger
+from server.play.asker import Asker, StepAsked
+from server.play.gate import write_arrived
+from server.play.ledger import Amount
 from server.play.ports import ModelSource, RunStore
 from server.play.requests import Requests
-from server.store.records import CallRecord, MarkRecord, RunRecord, StepRecord
-
-T = TypeVar("T")
+from server.store.records import MarkRecord, RunRecord, StepRecord
 
 
 @dataclass
@@ -45,14 +41,6 @@ class _Round:
     index: int
     question: QuestionReply | None = None
     answers: dict[str, AnswerReply] = field(default_factory=dict)
-
-
-@dataclass(eq=False)
-class _Asking:
-    """One step's asking; it may be cancelled only while no call is under way."""
-
-    task: asyncio.Task[Any] | None = None
-    under_way: bool = False
 
 
 class Player:
@@ -70,44 +58,55 @@ class Player:
     ) -> None:
         self._run_id = run.run_id
         self._league = run.league
-        self._prompts = prompts
         self._store = store
-        self._models = models
         self._requests = Requests(run.run_id, run.league, prompts)
-        self._ledger = Ledger(run.league.budget, run.progress)
-        self._places = Pacer(max_concurrent=run.league.max_concurrent_calls)
-        self._chat: dict[str, ChatModel] = {}
+        self._asker = Asker(run, prompts, store, models)
         self._finished: Mapping[StepKey, StepRecord] = {}
-        self._history: Mapping[StepKey, Sequence[CallRecord]] = {}
-        self._given_up: dict[str, tuple[str, str]] = {}
-        self._askings: set[_Asking] = set()
-        self._stop_reason = ""
-        self.budget_reason = ""
+
+    @property
+    def pause_reason(self) -> str:
+        """Why the run has to pause, in one sentence; empty if it has not."""
+        return self._asker.pause_reason
+
+    @property
+    def eased(self) -> bool:
+        """The budget was reached, and has been changed since: to be played on at once."""
+        return self._asker.eased
+
+    @property
+    def reserved(self) -> Amount:
+        """The calls under way, and what they may take at worst."""
+        return self._asker.reserved
 
     def stop(self, reason: str) -> None:
         """Starts no further call. Those under way still arrive and are kept."""
-        self._stop_reason = self._stop_reason or reason
-        for asking in self._askings:
-            if asking.task is not None and not asking.under_way:
-                asking.task.cancel()
+        self._asker.stop(reason)
+
+    def set_limits(self, budget: Budget, max_concurrent_calls: int) -> None:
+        """Changes the run's limits at once; calls under way stay."""
+        self._asker.set_limits(budget, max_concurrent_calls)
 
     async def play(self) -> bool:
         """Plays what is left, and says whether all of it is finished.
 
-        It is not when the run was stopped, or when its budget is reached:
-        `budget_reason` then says which limit.
+        It is not when the run was stopped, or has to pause: `pause_reason` then
+        says why.
 
         Raises:
             ExceptionGroup: Our own failures, such as `StoreError`.
         """
         self._finished = {step.key: step for step in await self._store.steps(self._run_id)}
-        self._history = await self._store.calls_of_open_steps(self._run_id)
-        self._chat = {p.id: self._models.chat_model(p) for p in self._league.participants}
-        async with asyncio.TaskGroup() as group:
-            rounds = [
-                group.create_task(self._play_round(_Round(index)))
-                for index in range(1, self._league.rounds + 1)
-            ]
+        await self._asker.open()
+        try:
+            async with asyncio.TaskGroup() as group:
+                rounds = [
+                    group.create_task(self._play_round(_Round(index)))
+                    for index in range(1, self._league.rounds + 1)
+                ]
+        finally:
+            # Whatever went wrong, what was paid for is kept.
+            for key in tuple(self._asker.arrived):
+                await write_arrived(self._store, self._run_id, key, self._asker.arrived)
         return all(task.result() for task in rounds)
 
     async def _play_round(self, round_: _Round) -> bool:
@@ -131,7 +130,7 @@ class Player:
         key = StepKey(round_.index, Role.QUESTION, setter)
         finished = self._finished.get(key)
         if finished is None:
-            asked = await self._ask(key, self._requests.question(key), read_question)
+            asked = await self._asker.ask(key, self._requests.question(key), read_question)
             if asked is None:
                 return False
             round_.question = asked.value
@@ -163,7 +162,7 @@ class Player:
             return True
         if round_.question is None:
             raise AssertionError("a round without a question has no answers")
-        asked = await self._ask(key, self._requests.answer(key, round_.question), read_answer)
+        asked = await self._asker.ask(key, self._requests.answer(key, round_.question), read_answer)
         if asked is None:
             return False
         kept: dict[str, Any] | None = None
@@ -196,7 +195,9 @@ class Player:
         shown = shown_to(self._league, round_.index, judge, there)
         request = self._requests.judgment(key, round_.question, round_.answers, shown)
         labels = [item.label for item in shown]
-        asked = await self._ask(key, request, lambda reply: self._read_judgment(reply, labels))
+        asked = await self._asker.ask(
+            key, request, lambda reply: self._read_judgment(reply, labels)
+        )
         if asked is None:
             return False
         marks: tuple[Mark, ...] = ()
@@ -216,81 +217,10 @@ class Player:
             return ranking_marks(shown, judgment.values, judgment.reasons, participants)
         return score_marks(shown, judgment.values, judgment.reasons)
 
-    async def _ask(
-        self, key: StepKey, request: ChatRequest, read: Callable[[str], T | Unreadable]
-    ) -> "_StepAsked[T] | None":
-        """Asks for a step; `None` when the run stops before there is an outcome."""
-        if key.participant in self._given_up:
-            cause, detail = self._given_up[key.participant]
-            return _StepAsked(Asked(outcome=Outcome.UNAVAILABLE, cause=cause, detail=detail), 0)
-        if self._stop_reason:
-            return None
-        asking = _Asking()
-        calls = _Counter(len(self._history.get(key, ())))
-        asking.task = asyncio.create_task(self._ask_in_turn(key, request, read, asking, calls))
-        self._askings.add(asking)
-        try:
-            await asyncio.wait([asking.task])
-            if asking.task.cancelled():
-                return None
-            asked: Asked[T] = asking.task.result()
-        except asyncio.CancelledError:
-            # The call under way is recorded before the cancellation goes on.
-            asking.task.cancel()
-            # What became of it is of no more interest, the cancellation is.
-            await asyncio.gather(asking.task, return_exceptions=True)
-            raise
-        except BudgetReachedError as reached:
-            self.budget_reason = self.budget_reason or str(reached)
-            self.stop(str(reached))
-            return None
-        except CallRefused:
-            return None
-        finally:
-            self._askings.discard(asking)
-        if asked.fatal:
-            self._given_up[key.participant] = (asked.cause, asked.detail)
-        return _StepAsked(asked, calls.value)
-
-    async def _ask_in_turn(
-        self,
-        key: StepKey,
-        request: ChatRequest,
-        read: Callable[[str], T | Unreadable],
-        asking: _Asking,
-        calls: "_Counter",
-    ) -> Asked[T]:
-        def set_under_way(flag: bool) -> None:
-            asking.under_way = flag
-
-        def gate_for(ask: int, asked: ChatRequest) -> CallGate:
-            return Gate(
-                self._store,
-                self._ledger,
-                run_id=self._run_id,
-                key=key,
-                ask=ask,
-                request=asked,
-                stopping=lambda: self._stop_reason,
-                under_way=set_under_way,
-                ended=calls.add,
-            )
-
-        async with self._places.place(request.priority, 0):
-            return await ask_until_read(
-                self._chat[key.participant],
-                request,
-                read,
-                prompts=self._prompts,
-                max_reasks=self._league.max_reasks,
-                gate_for=gate_for,
-                history=self._history.get(key, ()),
-            )
-
     async def _finish(
         self,
         key: StepKey,
-        asked: "_StepAsked[Any]",
+        asked: StepAsked[Any],
         content: dict[str, Any] | None,
         marks: Sequence[Mark] = (),
     ) -> None:
@@ -305,30 +235,13 @@ class Player:
             content=content,
         )
         kept = tuple(MarkRecord(round=key.round, judge=key.participant, **vars(m)) for m in marks)
-        await self._store.finish_step(self._run_id, step, kept)
+        reply = self._asker.arrived.pop(key, None)
+        await self._store.finish_step(self._run_id, step, kept, reply)
 
     async def _skip(self, key: StepKey, cause: str, detail: str) -> None:
         if key not in self._finished:
             step = StepRecord(key=key, outcome=Outcome.SKIPPED, cause=cause, detail=detail)
             await self._store.finish_step(self._run_id, step)
-
-
-@dataclass
-class _Counter:
-    value: int
-
-    def add(self) -> None:
-        self.value += 1
-
-
-@dataclass(frozen=True)
-class _StepAsked(Generic[T]):
-    asked: Asked[T]
-    calls: int
-
-    @property
-    def value(self) -> T | None:
-        return self.asked.value
 
 
 def _content(reply: QuestionReply | AnswerReply) -> dict[str, Any]:

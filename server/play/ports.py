@@ -19,6 +19,7 @@ from server.store.records import (
     RunState,
     StepRecord,
 )
+from server.store.reopening import Reopened
 
 
 class ModelSource(Protocol):
@@ -74,9 +75,13 @@ class RunStore(Protocol):
         """Keeps one call to a model."""
 
     async def finish_step(
-        self, run_id: str, step: StepRecord, marks: tuple[MarkRecord, ...] = ()
+        self,
+        run_id: str,
+        step: StepRecord,
+        marks: tuple[MarkRecord, ...] = (),
+        reply: CallRecord | None = None,
     ) -> None:
-        """Keeps how a step ended, with its marks and its event."""
+        """Keeps how a step ended, with its last call, its marks and its event."""
 
     async def record_preparation(self, run_id: str, body: dict[str, Any]) -> None:
         """Keeps where the preparation of a run's models stands."""
@@ -86,3 +91,17 @@ class RunStore(Protocol):
 
     async def calls_of_open_steps(self, run_id: str) -> dict[StepKey, list[CallRecord]]:
         """Returns the calls of steps that have not finished, in order of asking."""
+
+    async def earlier_askings(self, run_id: str) -> dict[StepKey, int]:
+        """Returns how often open steps had been asked before they were opened again."""
+
+    async def succeed(self, run_id: str) -> RunRecord:
+        """Ends a run as succeeded, unless it has ended or steps of it are open."""
+
+    async def reopen(self, run_id: str, budget: Budget | None = None) -> Reopened:
+        """Opens the failed steps of a run again, and sets it going."""
+
+    async def set_limits(
+        self, run_id: str, budget: Budget | None, max_concurrent_calls: int | None
+    ) -> RunRecord:
+        """Changes the limits of a run, with its event; `None` leaves one as it is."""

@@ -6,8 +6,9 @@ The state in the store decides; the tasks here only follow it. After a restart
 
 import asyncio
 import logging
-import time
-from dataclasses import asdict, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 from server.errors import (
     LeagueError,
@@ -19,14 +20,15 @@ from server.errors import (
 )
 from server.league.league import Budget
 from server.league.prompts import PromptSet
-from server.models.chat import Preparation
 from server.play.admission import admit
+from server.play.ledger import Amount
 from server.play.player import Player
 from server.play.ports import ModelSource, RunStore
+from server.play.preparation import Preparations
 from server.store.records import Failure, NewRun, RunRecord, RunState
+from server.store.reopening import Reopened, refuse_to_reopen
 
 _log = logging.getLogger(__name__)
-_REPORT_INTERVAL_S = 1.0
 _ACTIVE = frozenset({RunState.PENDING, RunState.RUNNING})
 
 
@@ -60,7 +62,10 @@ class Runs:
         # paused and resumed has an older one until its last calls have arrived.
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._all: set[asyncio.Task[None]] = set()
-        self._preparing: set[str] = set()
+        self._preparations = Preparations(store, models)
+        # What is being created: the same request at once is one run.
+        self._creating: list[str] = []
+        self._limits = asyncio.Lock()
         self._closing = False
 
     async def take_up(self) -> int:
@@ -86,17 +91,12 @@ class Runs:
             # Created before: what was true then need not be checked again.
             return run, True
         admit(new.league, self._models)
-        if len(self._tasks) >= self._max_waiting:
-            raise TooManyRunsError(
-                f"{len(self._tasks)} runs are playing or waiting, which is this server's limit; "
-                "try again when some have ended",
-                limit=str(self._max_waiting),
-            )
-        if problems := await self._models.check(new.league.participants):
-            raise ModelUnavailableError(problems)
-        run, existed = await self._store.create_run(new)
-        if not existed:
-            self._start(run.run_id)
+        with self._place_among_waiting(new.request_id or new.run_id):
+            if problems := await self._models.check(new.league.participants):
+                raise ModelUnavailableError(problems)
+            run, existed = await self._store.create_run(new)
+            if not existed:
+                self._start(run.run_id)
         return run, existed
 
     async def pause(self, run_id: str, reason: str = "paused on request") -> RunRecord:
@@ -111,6 +111,7 @@ class Runs:
         )
         if player := self._players.get(run_id):
             player.stop(reason)
+        self._preparations.stop(run_id)
         return run
 
     async def resume(self, run_id: str, budget: Budget | None) -> RunRecord:
@@ -122,19 +123,10 @@ class Runs:
             WrongStateError: The run is not paused.
             ModelUnavailableError: A participant cannot play any more.
         """
-        self._must_play()
-        run = await self._store.run(run_id)
-        if run.state in _ACTIVE and run_id not in self._tasks:
-            # Its server was stopped or killed, and this one has not taken it up.
-            run = await self._store.set_state(
-                run_id, RunState.PAUSED, reason="its server had stopped", only_from=_ACTIVE
-            )
+        run = await self._standing(run_id)
         if run.state is not RunState.PAUSED:
             raise WrongStateError(run.name, run.state, "only a paused run can be resumed")
-        if budget is not None:
-            admit(replace(run.league, budget=budget), self._models)
-        if problems := await self._models.check(run.league.participants):
-            raise ModelUnavailableError(problems)
+        await self._check(run, budget)
         run = await self._store.set_state(
             run_id,
             RunState.RUNNING,
@@ -144,6 +136,46 @@ class Runs:
         )
         self._start(run_id)
         return run
+
+    async def retry(self, run_id: str, budget: Budget | None) -> Reopened:
+        """Asks the failed steps of a run again, under another budget where one is given.
+
+        Raises:
+            NotFoundError: There is no such run.
+            NotPlayingError: This server plays nothing.
+            WrongStateError: The run has neither succeeded nor is it paused.
+            ModelUnavailableError: A participant cannot play any more.
+        """
+        run = await self._standing(run_id)
+        refuse_to_reopen(run)
+        await self._check(run, budget)
+        reopened = await self._store.reopen(run_id, budget)
+        if reopened.steps:
+            self._start(run_id)
+        return reopened
+
+    async def update_limits(
+        self, run_id: str, budget: Budget | None, max_concurrent_calls: int | None
+    ) -> RunRecord:
+        """Changes the limits of a run at once; `None` leaves one as it is.
+
+        Raises:
+            NotFoundError: There is no such run.
+            WrongStateError: It has ended.
+            InvalidRequestError: The budget could not be kept.
+        """
+        if budget is not None:
+            admit(replace((await self._store.run(run_id)).league, budget=budget), self._models)
+        async with self._limits:
+            run = await self._store.set_limits(run_id, budget, max_concurrent_calls)
+            if player := self._players.get(run_id):
+                player.set_limits(run.league.budget, run.league.max_concurrent_calls)
+        return run
+
+    def reserved(self, run_id: str) -> Amount:
+        """Returns the calls of a run under way, and what they may take at worst."""
+        player = self._players.get(run_id)
+        return Amount() if player is None else player.reserved
 
     async def cancel(self, run_id: str) -> RunRecord:
         """Stops a run for good. What it has produced stays.
@@ -177,9 +209,8 @@ class Runs:
         for player in self._players.values():
             player.stop("the server stops")
         tasks = list(self._all)
-        for run_id in self._preparing:
-            # Nothing is paid for yet: no reason to wait for a download.
-            self._tasks[run_id].cancel()
+        # Nothing is paid for yet: no reason to wait for a download.
+        self._preparations.stop()
         if tasks:
             await asyncio.wait(tasks, timeout=grace_s)
         # A disk that is full by now stays so: what waits for it is given up.
@@ -191,6 +222,44 @@ class Runs:
     def _must_play(self) -> None:
         if not self._playing:
             raise NotPlayingError("this server was started with --no-play: it plays no run")
+
+    @contextmanager
+    def _place_among_waiting(self, created: str) -> Iterator[None]:
+        """Keeps a place for a run that is being created.
+
+        Raises:
+            TooManyRunsError: There is none.
+        """
+        waiting = len(self._tasks) + len({*self._creating} - {created})
+        if waiting >= self._max_waiting:
+            raise TooManyRunsError(
+                f"{waiting} runs are playing or waiting, which is this server's limit; "
+                "try again when some have ended",
+                limit=str(self._max_waiting),
+            )
+        self._creating.append(created)
+        try:
+            yield
+        finally:
+            self._creating.remove(created)
+
+    async def _standing(self, run_id: str) -> RunRecord:
+        """Returns a run that is to be set going; it is paused if nobody plays it."""
+        self._must_play()
+        run = await self._store.run(run_id)
+        if run.state in _ACTIVE and run_id not in self._tasks:
+            # Its server was stopped or killed, and this one has not taken it up.
+            run = await self._store.set_state(
+                run_id, RunState.PAUSED, reason="its server had stopped", only_from=_ACTIVE
+            )
+        return run
+
+    async def _check(self, run: RunRecord, budget: Budget | None) -> None:
+        """Refuses what could not be played: a budget that cannot be kept, or a participant."""
+        if budget is not None:
+            admit(replace(run.league, budget=budget), self._models)
+        if problems := await self._models.check(run.league.participants):
+            raise ModelUnavailableError(problems)
 
     def _start(self, run_id: str, *, checked: bool = True) -> None:
         """Plays a run; `checked` says that its participants have just been found able to."""
@@ -240,59 +309,43 @@ class Runs:
         if run.state is RunState.PENDING:
             run = await self._store.set_state(run_id, RunState.RUNNING, only_from=_ACTIVE)
         prompts = PromptSet(run.league.subject, await self._store.prompts(run.prompts_sha256))
-        self._preparing.add(run_id)
-        try:
-            # What was true when the run was created may have changed since its
-            # server stopped: a key that is gone must not end as failed steps.
-            if not checked and (problems := await self._models.check(run.league.participants)):
-                raise ModelUnavailableError(problems)
-            await self._prepare(run)
-        finally:
-            self._preparing.discard(run_id)
-        player = Player(run, prompts, self._store, self._models)
-        self._players[run_id] = player
-        try:
-            # A pause may have come while the models were made ready.
-            if (await self._store.run(run_id)).state is not RunState.RUNNING or self._closing:
+        if not await self._preparations.make_ready(run, checked=checked):
+            return
+        while (player := await self._open_player(run_id, prompts)) is not None:
+            try:
+                finished = await player.play()
+            finally:
+                del self._players[run_id]
+            if finished:
+                # A pause or a cancellation that came with the last step finds it finished.
+                await self._store.succeed(run_id)
                 return
-            finished = await player.play()
-        finally:
-            del self._players[run_id]
-        if finished:
-            await self._succeeded(run_id)
-        elif player.budget_reason and self._tasks.get(run_id) is asyncio.current_task():
+            if not player.eased:
+                break
+        if (
+            player is not None
+            and player.pause_reason
+            and self._tasks.get(run_id) is asyncio.current_task()
+        ):
             # Not where the run has been resumed with more in the meantime.
-            await self._paused(run_id, player.budget_reason)
+            await self._paused(run_id, player.pause_reason)
 
-    async def _prepare(self, run: RunRecord) -> None:
-        last = 0.0
-        activity = ""
-        waiting: set[asyncio.Task[None]] = set()
-
-        def report(preparation: Preparation) -> None:
-            nonlocal last, activity
-            now = time.monotonic()
-            finished = preparation.done >= preparation.total > 0
-            if (
-                preparation.activity == activity
-                and not finished
-                and now - last < _REPORT_INTERVAL_S
-            ):
-                return
-            last, activity = now, preparation.activity
-            task = asyncio.create_task(
-                self._store.record_preparation(run.run_id, asdict(preparation))
-            )
-            waiting.add(task)
-            task.add_done_callback(waiting.discard)
-
-        await self._models.prepare(run.league.participants, report)
-        await asyncio.gather(*waiting)
-
-    async def _succeeded(self, run_id: str) -> None:
-        # A pause or a cancellation that came with the last step finds it finished.
-        finished_from = _ACTIVE | {RunState.PAUSED, RunState.CANCELLING}
-        await self._store.set_state(run_id, RunState.SUCCEEDED, only_from=finished_from)
+    async def _open_player(self, run_id: str, prompts: PromptSet) -> Player | None:
+        """Returns the player of a run, known to all by now; `None` if it is not to be played."""
+        player = Player(await self._store.run(run_id), prompts, self._store, self._models)
+        self._players[run_id] = player
+        opened = False
+        try:
+            # Read again now that it is known: a pause before would not have
+            # found it, and a change of limits would have passed it by.
+            async with self._limits:
+                run = await self._store.run(run_id)
+                player.set_limits(run.league.budget, run.league.max_concurrent_calls)
+            opened = run.state is RunState.RUNNING and not self._closing
+        finally:
+            if not opened:
+                del self._players[run_id]
+        return player if opened else None
 
     async def _paused(self, run_id: str, reason: str) -> None:
         try:

@@ -54,6 +54,16 @@ class Reopened:
     unskipped: int
 
 
+def refuse_to_reopen(run: RunRecord) -> None:
+    """Refuses a run whose steps cannot be opened again as it stands.
+
+    Raises:
+        WrongStateError: It has neither succeeded nor is it paused.
+    """
+    if run.state not in _FROM:
+        raise WrongStateError(run.name, run.state, _cure(run.state))
+
+
 def reopen(tx: Transaction, run_id: str, budget: Budget | None = None) -> Reopened:
     """Opens the failed steps of a run again, and sets it going.
 
@@ -67,8 +77,7 @@ def reopen(tx: Transaction, run_id: str, budget: Budget | None = None) -> Reopen
         WrongStateError: It has neither succeeded nor is it paused.
     """
     run = find_run(tx, run_id)
-    if run.state not in _FROM:
-        raise WrongStateError(run.name, run.state, _cure(run.state))
+    refuse_to_reopen(run)
     steps = {step.key: step for step in _steps(tx, run_id)}
     finished = {key: step.outcome for key, step in steps.items()}
     # What was taken over from another run can be asked again only there.

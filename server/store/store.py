@@ -23,7 +23,7 @@ from server.league.schedule import Role, StepKey
 from server.store import codec
 from server.store.changes import Changes
 from server.store.database import Database, Transaction
-from server.store.progress import after_call, after_step, load_progress
+from server.store.progress import after_step, load_progress
 from server.store.records import (
     CallRecord,
     EventRecord,
@@ -38,6 +38,7 @@ from server.store.records import (
 )
 from server.store.reopening import Reopened, reopen
 from server.store.writes import (
+    add_call,
     add_event,
     earlier_run,
     find_run,
@@ -190,21 +191,20 @@ class Store:
 
     async def record_call(self, run_id: str, call: CallRecord) -> None:
         """Keeps one call to a model."""
-
-        def work(tx: Transaction) -> None:
-            sequence = tx.cached(("calls", run_id), lambda: progress_of(tx, run_id).calls) + 1
-            tx.set_cached(("calls", run_id), sequence)
-            tx.set_cached(("progress", run_id), after_call(progress_of(tx, run_id), call))
-            tx.insert("call", codec.call_row(run_id, call, sequence))
-
-        await self.database.write(work)
+        await self.database.write(lambda tx: add_call(tx, run_id, call))
 
     async def finish_step(
-        self, run_id: str, step: StepRecord, marks: tuple[MarkRecord, ...] = ()
+        self,
+        run_id: str,
+        step: StepRecord,
+        marks: tuple[MarkRecord, ...] = (),
+        reply: CallRecord | None = None,
     ) -> None:
-        """Keeps how a step ended, with its marks and its event."""
+        """Keeps how a step ended, with its marks, its event, and a reply that is not kept yet."""
 
         def work(tx: Transaction) -> None:
+            if reply is not None:
+                add_call(tx, run_id, reply)
             # Before the rows: a progress that is counted only now would count them too.
             progress = after_step(progress_of(tx, run_id), step, len(marks))
             tx.insert("step", {**codec.step_row(run_id, step), "finished_at": utc_now()})

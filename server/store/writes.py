@@ -9,8 +9,8 @@ from server.errors import NotFoundError, RequestIdReusedError, WrongStateError
 from server.league.league import League
 from server.store import codec
 from server.store.database import Transaction
-from server.store.progress import load_progress, no_progress
-from server.store.records import Failure, NewRun, Progress, RunRecord, RunState, utc_now
+from server.store.progress import after_call, load_progress, no_progress
+from server.store.records import CallRecord, Failure, NewRun, Progress, RunRecord, RunState, utc_now
 
 _RUN = f"select {codec.RUN_COLUMNS} from run where run_id = ?"  # noqa: S608
 _COPIED_STEPS = """
@@ -179,6 +179,14 @@ def progress_of(tx: Transaction, run_id: str) -> Progress:
         return load_progress(tx, run_id, codec.load_league(row[0]))
 
     return tx.cached(("progress", run_id), load)
+
+
+def add_call(tx: Transaction, run_id: str, call: CallRecord) -> None:
+    """Adds a call, numbered in the order in which the run's calls ended."""
+    sequence = tx.cached(("calls", run_id), lambda: progress_of(tx, run_id).calls) + 1
+    tx.set_cached(("calls", run_id), sequence)
+    tx.set_cached(("progress", run_id), after_call(progress_of(tx, run_id), call))
+    tx.insert("call", codec.call_row(run_id, call, sequence))
 
 
 def add_event(tx: Transaction, run_id: str, kind: str, body: dict[str, Any]) -> None:

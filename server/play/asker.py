@@ -1,0 +1,201 @@
+"""Asks for the steps of one run: who may be asked, within which limits, and until when."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from server.league.league import Budget
+from server.league.outcome import Outcome
+from server.league.prompts import PromptSet
+from server.league.reading import Unreadable
+from server.league.schedule import StepKey
+from server.models.chat import CallGate, CallRefused, ChatModel, ChatRequest
+from server.models.pacing import Pacer
+from server.play.asking import Asked, ask_until_read
+from server.play.gate import Gate, write_arrived
+from server.play.ledger import Amount, BudgetReachedError, Ledger
+from server.play.outage import Outages
+from server.play.ports import ModelSource, RunStore
+from server.store.records import CallRecord, RunRecord
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class StepAsked(Generic[T]):
+    """How asking for a step ended, and the calls that it took in all."""
+
+    asked: Asked[T]
+    calls: int
+
+    @property
+    def value(self) -> T | None:
+        """What was read; `None` unless the outcome is OK."""
+        return self.asked.value
+
+
+@dataclass(eq=False)
+class _Asking:
+    """One step's asking; it may be cancelled only while no call is under way."""
+
+    calls: int
+    task: asyncio.Task[Any] | None = None
+    under_way: bool = False
+
+    def set_under_way(self, flag: bool) -> None:
+        self.under_way = flag
+
+    def add_call(self) -> None:
+        self.calls += 1
+
+
+class Asker:
+    """Asks for the steps of one run until it is stopped.
+
+    Attributes:
+        pause_reason: Why the run has to pause, in one sentence: its budget is
+            reached, a provider wants money or is out. Empty if it has not.
+        eased: The budget that was reached has been changed since.
+        arrived: Replies that have arrived and are not on disk yet, by step.
+    """
+
+    def __init__(
+        self, run: RunRecord, prompts: PromptSet, store: RunStore, models: ModelSource
+    ) -> None:
+        self._run_id = run.run_id
+        self._league = run.league
+        self._prompts = prompts
+        self._store = store
+        self._models = models
+        self._ledger = Ledger(run.league.budget, run.progress)
+        self._places = Pacer(max_concurrent=run.league.max_concurrent_calls)
+        self._outages = Outages(run.league.participants)
+        self._chat: dict[str, ChatModel] = {}
+        self._history: Mapping[StepKey, Sequence[CallRecord]] = {}
+        self._first_asks: Mapping[StepKey, int] = {}
+        self._given_up: dict[str, tuple[str, str]] = {}
+        self._askings: set[_Asking] = set()
+        self._stop_reason = ""
+        self._budget_reached = False
+        self.pause_reason = ""
+        self.eased = False
+        self.arrived: dict[StepKey, CallRecord] = {}
+
+    @property
+    def reserved(self) -> Amount:
+        """The calls under way, and what they may take at worst."""
+        return self._ledger.reserved
+
+    async def open(self) -> None:
+        """Takes up what is on record of the steps to ask for."""
+        self._history = await self._store.calls_of_open_steps(self._run_id)
+        self._first_asks = await self._store.earlier_askings(self._run_id)
+        self._chat = {p.id: self._models.chat_model(p) for p in self._league.participants}
+
+    def stop(self, reason: str) -> None:
+        """Starts no further call. Those under way still arrive and are kept."""
+        self._stop_reason = self._stop_reason or reason
+        for asking in self._askings:
+            if asking.task is not None and not asking.under_way:
+                asking.task.cancel()
+
+    def set_limits(self, budget: Budget, max_concurrent_calls: int) -> None:
+        """Changes the limits at once; calls under way stay."""
+        self._ledger.set_budget(budget)
+        self._places.set_limits(max_concurrent=max_concurrent_calls)
+        self.eased = self._budget_reached
+
+    async def ask(
+        self, key: StepKey, request: ChatRequest, read: Callable[[str], T | Unreadable]
+    ) -> StepAsked[T] | None:
+        """Asks for a step; `None` when the run stops before there is an outcome."""
+        if key.participant in self._given_up:
+            cause, detail = self._given_up[key.participant]
+            calls = len(self._history.get(key, ()))
+            return StepAsked(Asked(outcome=Outcome.UNAVAILABLE, cause=cause, detail=detail), calls)
+        if self._stop_reason:
+            return None
+        asking = _Asking(len(self._history.get(key, ())))
+        asking.task = asyncio.create_task(self._ask_in_turn(key, request, read, asking))
+        self._askings.add(asking)
+        try:
+            await asyncio.wait([asking.task])
+            if asking.task.cancelled():
+                await self._keep(key)
+                return None
+            asked: Asked[T] = asking.task.result()
+        except asyncio.CancelledError:
+            # The call under way is recorded before the cancellation goes on.
+            asking.task.cancel()
+            # What became of it is of no more interest, the cancellation is.
+            await asyncio.gather(asking.task, return_exceptions=True)
+            await self._keep(key)
+            raise
+        except BudgetReachedError as reached:
+            self._budget_reached = self._budget_reached or not self._stop_reason
+            self._pause(str(reached))
+            return None
+        except CallRefused:
+            return None
+        finally:
+            self._askings.discard(asking)
+        return StepAsked(asked, asking.calls) if self._goes_on(key.participant, asked) else None
+
+    async def _keep(self, key: StepKey) -> None:
+        await write_arrived(self._store, self._run_id, key, self.arrived)
+
+    def _goes_on(self, participant_id: str, asked: Asked[Any]) -> bool:
+        """Draws the consequences for the run, and says whether the step has ended."""
+        participant = self._league.participant(participant_id)
+        if asked.cause == "quota_exhausted":
+            # Whoever pays can mend it, so the step stays open.
+            self._pause(
+                f'provider "{participant.provider}": {asked.detail}; top it up, then resume the '
+                f"run: runs.py resume {self._run_id}"
+            )
+            return False
+        if asked.fatal:
+            self._given_up[participant_id] = (asked.cause, asked.detail)
+        reason = self._outages.ended(participant, asked.outcome, asked.cause, asked.detail)
+        if reason:
+            self._pause(reason)
+        return True
+
+    def _pause(self, reason: str) -> None:
+        self.pause_reason = self.pause_reason or reason
+        self.stop(reason)
+
+    async def _ask_in_turn(
+        self,
+        key: StepKey,
+        request: ChatRequest,
+        read: Callable[[str], T | Unreadable],
+        asking: _Asking,
+    ) -> Asked[T]:
+        def gate_for(ask: int, asked: ChatRequest) -> CallGate:
+            return Gate(
+                self._store,
+                self._ledger,
+                run_id=self._run_id,
+                key=key,
+                ask=ask,
+                request=asked,
+                stopping=lambda: self._stop_reason,
+                under_way=asking.set_under_way,
+                ended=asking.add_call,
+                arrived=self.arrived,
+            )
+
+        async with self._places.place(request.priority, 0):
+            return await ask_until_read(
+                self._chat[key.participant],
+                request,
+                read,
+                prompts=self._prompts,
+                max_reasks=self._league.max_reasks,
+                gate_for=gate_for,
+                keep=lambda: self._keep(key),
+                history=self._history.get(key, ()),
+                first_ask=self._first_asks.get(key, 0),
+            )
