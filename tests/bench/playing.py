@@ -110,7 +110,7 @@ def calls_of(league: league_pb2.League) -> int:
 async def bench(latency_s: float, max_concurrent_calls: int) -> AsyncIterator[Bench]:
     """Starts an endpoint with that latency and a server that asks it."""
     with tempfile.TemporaryDirectory() as folder:
-        async with _endpoint_process(latency_s) as endpoint:
+        async with endpoint_process(latency_s) as endpoint:
             settings = settings_file(Path(folder), endpoint.base_url)
             limits = f"max_concurrent_calls = {max_concurrent_calls}\nstream = false\n"
             settings.write_text(settings.read_text() + limits)
@@ -128,7 +128,7 @@ async def bench(latency_s: float, max_concurrent_calls: int) -> AsyncIterator[Be
 
 
 @asynccontextmanager
-async def _endpoint_process(latency_s: float) -> AsyncIterator[EndpointProcess]:
+async def endpoint_process(latency_s: float) -> AsyncIterator[EndpointProcess]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.bench.endpoint", str(latency_s),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=PROJECT,
