@@ -150,7 +150,7 @@ async def _add_services(server: grpc.aio.Server, parts: _Parts) -> HealthService
         closing=parts.closing,
     )
     run_service_pb2_grpc.add_RunServiceServicer_to_server(run_servicer, server)
-    results = ResultServicer(parts.store)
+    results = ResultServicer(parts.store, parts.runs)
     result_service_pb2_grpc.add_ResultServiceServicer_to_server(results, server)
     models = ModelServicer(parts.models)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(models, server)

@@ -157,7 +157,7 @@ def league_to(league: League) -> league_pb2.League:
         participants=[_participant_to(item) for item in league.participants],
         rounds_per_participant=league.rounds_per_participant,
         seed=league.seed,
-        budget=_budget_to(league.budget),
+        budget=budget_to(league.budget),
         judges=league.judge_ids,
         identity=_number(league_pb2.Identity, "IDENTITY_", league.identity),
         order=_number(league_pb2.Order, "ORDER_", league.order),
@@ -176,7 +176,8 @@ def league_to(league: League) -> league_pb2.League:
     return message
 
 
-def _budget_to(budget: Budget) -> league_pb2.Budget:
+def budget_to(budget: Budget) -> league_pb2.Budget:
+    """Writes a budget."""
     return league_pb2.Budget(**known({f.name: getattr(budget, f.name) for f in fields(budget)}))
 
 
@@ -264,7 +265,22 @@ def event_to(event: EventRecord) -> event_pb2.RunEvent:
         finished.calls = body["calls"]
     elif event.kind == "preparation":
         message.preparation_progress.MergeFrom(event_pb2.PreparationProgress(**body))
+    elif event.kind == "limits":
+        message.run_limits_changed.budget.CopyFrom(budget_to(Budget(**body["budget"])))
+        message.run_limits_changed.max_concurrent_calls = body["max_concurrent_calls"]
+    elif event.kind == "reopened":
+        message.steps_reopened.steps.extend(map(_reopened_to, body["steps"]))
     return message
+
+
+def _reopened_to(step: Mapping[str, Any]) -> event_pb2.ReopenedStep:
+    return event_pb2.ReopenedStep(
+        round=step["round"],
+        role=role_to(Role(step["role"])),
+        participant=step["participant"],
+        outcome=outcome_to(Outcome(step["outcome"])),
+        cause=step["cause"],
+    )
 
 
 def role_to(role: Role) -> round_pb2.Role.ValueType:

@@ -14,8 +14,10 @@ from analysis.coverage import coverage
 from analysis.dataset import Dataset, Round
 from analysis.scores import standings, tie_sentence
 from server.errors import NotFoundError
+from server.play.runs import Runs
 from server.rpc import convert
 from server.rpc.coverage import coverage_to
+from server.rpc.ledger import ledger_to
 from server.rpc.requests import check, page_position, page_token, run_id_of
 from server.rpc.rounds import assemble_rounds, assemble_run, round_to, standing_to
 from server.store.export import export_run
@@ -38,10 +40,11 @@ _ROUND_NAME = re.compile(r"runs/([^/]+)/rounds/(\d+)")
 
 
 class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
-    """Fills `ResultService` over one store."""
+    """Fills `ResultService` over the store and the runs of one server."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, runs: Runs) -> None:
         self._store = store
+        self._runs = runs
 
     async def GetRound(self, request: pb.GetRoundRequest, context: Context) -> pb.GetRoundResponse:
         """Returns one round."""
@@ -137,7 +140,10 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
         self, request: pb.GetLedgerRequest, context: Context
     ) -> pb.GetLedgerResponse:
         """Returns what a run has used, by role and participant."""
-        raise NotImplementedError
+        check(request)
+        run = await self._store.run(run_id_of(request.name))
+        used = await self._store.ledger(run.run_id)
+        return ledger_to(run, used, self._runs.reserved(run.run_id))
 
     async def ExportRun(
         self, request: pb.ExportRunRequest, context: Context

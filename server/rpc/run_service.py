@@ -159,13 +159,26 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
 
     async def RetryRun(self, request: pb.RetryRunRequest, context: Context) -> pb.RetryRunResponse:
         """Asks the failed steps of a run again."""
-        raise NotImplementedError
+        check(request)
+        budget = convert.budget_from(request.budget) if request.HasField("budget") else None
+        again = await self._full_disk.bounded(self._runs.retry(run_id_of(request.name), budget))
+        return pb.RetryRunResponse(
+            run=convert.run_to(again.run),
+            reopened_steps=again.steps,
+            unskipped_steps=again.unskipped,
+        )
 
     async def UpdateRunLimits(
         self, request: pb.UpdateRunLimitsRequest, context: Context
     ) -> pb.UpdateRunLimitsResponse:
         """Changes the limits of a run."""
-        raise NotImplementedError
+        check(request)
+        budget = convert.budget_from(request.budget) if request.HasField("budget") else None
+        at_once = request.max_concurrent_calls if request.HasField("max_concurrent_calls") else None
+        run = await self._full_disk.bounded(
+            self._runs.update_limits(run_id_of(request.name), budget, at_once)
+        )
+        return pb.UpdateRunLimitsResponse(run=convert.run_to(run))
 
     async def WatchRun(
         self, request: pb.WatchRunRequest, context: Context
