@@ -121,28 +121,6 @@ async def test_heartbeats_carry_the_last_token_and_no_event(
         assert messages[number].resume_token == messages[number - 1].resume_token
 
 
-@pytest.mark.parametrize("method", ["CreateRun", "RejudgeRun"])
-async def test_a_request_id_makes_it_once(server: LeagueServer, method: str) -> None:
-    identity = "6f1c2a0e-9d5b-4c8e-8f0a-1b2c3d4e5f60"
-    request: run_service_pb2.CreateRunRequest | run_service_pb2.RejudgeRunRequest
-    if method == "CreateRun":
-        request = run_service_pb2.CreateRunRequest(league=math_league(3), request_id=identity)
-    else:
-        await server.play(create(math_league(3)))
-        request = run_service_pb2.RejudgeRunRequest(name=NAME, request_id=identity)
-    call = getattr(server.runs, method)
-    first, again = await call(request), await call(request)
-    assert (first.existed, again.existed) == (False, True)
-    assert first.run.name == again.run.name
-    await server.watch(first.run.name)
-    assert (await call(request)).run.state == run_pb2.Run.STATE_SUCCEEDED
-    request.run_id = "other-1"
-    found = await refused(call(request))
-    assert found.code is grpc.StatusCode.ALREADY_EXISTS
-    assert found.reason == "REQUEST_ID_REUSED"
-    assert found.metadata["name"] == first.run.name
-
-
 async def test_an_export_is_streamed_by_table(server: LeagueServer) -> None:
     await server.play(create(math_league(3)))
     request = result_service_pb2.ExportRunRequest(name=NAME)
