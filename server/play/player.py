@@ -236,7 +236,13 @@ class Player:
         )
         kept = tuple(MarkRecord(round=key.round, judge=key.participant, **vars(m)) for m in marks)
         reply = self._asker.arrived.pop(key, None)
-        await self._store.finish_step(self._run_id, step, kept, reply)
+        try:
+            await self._store.finish_step(self._run_id, step, kept, reply)
+        except Exception:
+            # Together they were not written; the reply, which is paid for, may be by itself.
+            if reply is not None:
+                self._asker.arrived[key] = reply
+            raise
 
     async def _skip(self, key: StepKey, cause: str, detail: str) -> None:
         if key not in self._finished:

@@ -198,3 +198,26 @@ async def test_an_answer_that_names_its_maker_is_flagged(tmp_path: Path) -> None
         played = await rounds(server)
     flagged = [(r.index, a.answerer) for r in played for a in r.answers if a.names_maker]
     assert flagged == [(1, "p2")]
+
+
+@pytest.mark.parametrize("where", ["reading", "writing"])
+async def test_a_reply_is_kept_even_if_we_fail_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a defect of ours")
+
+    if where == "reading":
+        monkeypatch.setattr("server.play.player.names_maker", fail)
+    else:
+        monkeypatch.setattr("server.store.codec.mark_row", fail)
+    script = LeagueScript()
+    async with script.endpoint() as endpoint:
+        settings = settings_for(endpoint, tmp_path / "a.duckdb")
+        async with league_server(settings) as server:
+            await server.play(create(math_league(4)))
+            ended, made = await run(server), await calls(server)
+    assert ended.state == run_pb2.Run.STATE_FAILED
+    # Calls that were cut by the failure are on record as such.
+    assert len(made) == len(endpoint.requests)
+    assert any(call.role == round_pb2.ROLE_ANSWER for call in made)
