@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
 from analysis.cells import Value, table
@@ -14,6 +15,7 @@ from analysis.views import failure_views
 Titles = Mapping[tuple[str, int], str]
 """By run and round: the title of the round's sheet."""
 
+_ROUND_WIDTH = 6
 _TWO, _SHARE, _SECONDS, _MONEY = "0.00", "0.0%", "0.000", "0.000000"
 
 
@@ -145,7 +147,8 @@ def _mark_cells(mark: Mark) -> list[Value]:
 def coverage_sheet(sheet: Worksheet, dataset: Dataset, covered: Coverage) -> None:
     """Writes the matrix: a row a participant and role, a column a round, and the sums.
 
-    A cell holds the symbol of what came, or the cause of what did not.
+    A cell begins with the symbol of how the step stands; the cause behind it is for filters
+    and for a look at the cell, since columns are narrow to show many rounds at once.
     """
     last = max((len(run.rounds) for run in dataset.runs), default=0)
     headers = ["Run", "Participant", "Step", "Planned", "Usable", "Mended", "Re-asked"]
@@ -163,9 +166,11 @@ def coverage_sheet(sheet: Worksheet, dataset: Dataset, covered: Coverage) -> Non
                     by_round = {cell.round: _matrix_text(cell) for cell in cells}
                     states: list[Value] = [by_round.get(n) for n in range(1, last + 1)]
                     body.append([run.id, participant.id, role, *_counts(cells), *states])
-    legend = "; ".join(f"{key} {told}" for key, told in LEGEND.items() if key in "✓✎↻…")
-    above = [*([covered.warning] if covered.warning else []), f"{legend}; else the cause."]
+    legend = "; ".join(f"{key} {told}" for key, told in LEGEND.items())
+    above = [*([covered.warning] if covered.warning else []), legend]
     table(sheet, headers, body, frozen=3, above=above)
+    for column in range(len(headers) - last + 1, len(headers) + 1):
+        sheet.column_dimensions[get_column_letter(column)].width = _ROUND_WIDTH
 
 
 def _counts(cells: Sequence[Cell]) -> list[Value]:
@@ -178,10 +183,11 @@ def _counts(cells: Sequence[Cell]) -> list[Value]:
 
 def _matrix_text(cell: Cell) -> str:
     """Returns the text of one cell of the matrix."""
-    if cell.state is State.MISSING:
-        return cell.cause or cell.outcome
-    again = f" {cell.reasks}" if cell.state is State.REASKED else ""
-    return symbol(cell) + again
+    if cell.outcome == "skipped":
+        # A consequence; the sheet of steps has of what.
+        return symbol(cell)
+    more = cell.reasks if cell.state is State.REASKED else cell.cause
+    return f"{symbol(cell)} {more}".strip()
 
 
 def failures_sheet(sheet: Worksheet, dataset: Dataset, covered: Coverage) -> None:

@@ -173,8 +173,8 @@ def test_the_coverage_sheet_is_a_matrix_of_symbols_and_causes() -> None:
     assert len(found) == 12
     assert found["model-a", "question"]["1"] == "✓"
     assert found["model-a", "question"]["2"] is None
-    assert found["model-b", "judgment"]["1"] == "duplicate_label"
-    assert found["model-a", "answer"]["2"] == "refusal"
+    assert found["model-b", "judgment"]["1"] == "U duplicate_label"
+    assert found["model-a", "answer"]["2"] == "R refusal"
     assert found["model-c", "judgment"]["2"] == "✎"
     assert found["model-d", "judgment"]["3"] == "↻ 1"
     judge = found["model-d", "judgment"]
