@@ -86,7 +86,11 @@ def _add_reading(action: _Add) -> None:
     calls.add_argument("--round", type=_positive, metavar="N", help="only those of round N")
     calls.add_argument("--participant", metavar="P", help="only those of participant P")
     calls.add_argument("--role", choices=ROLES, help="only those of that role")
-    calls.add_argument("--failed", action="store_true", help="only those that did not end well")
+    calls.add_argument(
+        "--failed",
+        action="store_true",
+        help="only those that failed, and replies that could not be used",
+    )
     calls.add_argument(
         "--raw", action="store_true", help="prompt and raw reply of each, controls escaped"
     )

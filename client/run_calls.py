@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from llm_crowdsourced.v1 import call_pb2, result_service_pb2, round_pb2
 from rich.table import Table
@@ -12,11 +13,14 @@ from rich.text import Text
 from client import enum_words, plain
 from client.command_line import plain_json, print_json
 from client.connection import Connection
+from client.dataset import list_rounds
 from client.exit_status import ExitStatus
+from client.run_retry import steps_of
 from client.screen import results, say, word
 
 _PAGE = 1000
 _SENTENCES = 8
+UNREAD = "unread"
 _SCHEMA = "json_schema"
 _FORMATS = {"json_object": "a JSON object", "text": "plain text"}
 
@@ -29,7 +33,7 @@ class Choice:
         round: Only those of this round; all if 0.
         participant: Only those of this participant; all if empty.
         role: Only those of this role; all if empty.
-        failed: Only those that did not end well.
+        failed: Only those that failed, or whose reply could not be used.
     """
 
     round: int = 0
@@ -37,14 +41,73 @@ class Choice:
     role: str = ""
     failed: bool = False
 
-    def __contains__(self, call: call_pb2.Call) -> bool:
-        """Whether a call is one of them."""
+    def has(self, call: call_pb2.Call, ending: "Ending") -> bool:
+        """Says whether a call is one of them."""
         return (
             self.round in (0, call.round)
             and self.participant in ("", call.participant)
             and self.role in ("", enum_words.role(call.role))
-            and not (self.failed and call.outcome == round_pb2.OUTCOME_OK)
+            and not (self.failed and ending.is_usable)
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """What became of a call.
+
+    Attributes:
+        word: Its outcome, or `unread` where a reply came that could not be used.
+        cause: In one word; empty for a reply that could be used.
+        detail: One sentence; may be empty.
+    """
+
+    word: str
+    cause: str = ""
+    detail: str = ""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it brought what the step asked for."""
+        return self.word == "ok"
+
+
+class Endings:
+    """What became of the calls of a run: how each ended, and whether its reply was read.
+
+    A call that ended well may have brought a reply that could not be used: it
+    was asked for again, or its step ended unparsable.
+    """
+
+    def __init__(self, calls: Iterable[call_pb2.Call], rounds: Iterable[round_pb2.Round]) -> None:
+        self._last_ask: dict[_Step, int] = {}
+        for call in calls:
+            key = _step(call)
+            self._last_ask[key] = max(call.ask, self._last_ask.get(key, 0))
+        self._unread = {
+            (entry.index, step.role, step.participant): step.result
+            for entry in rounds
+            for step in steps_of(entry)
+            if step.result.outcome == round_pb2.OUTCOME_UNPARSABLE
+        }
+
+    def of(self, call: call_pb2.Call) -> Ending:
+        """Returns what became of a call."""
+        if call.outcome != round_pb2.OUTCOME_OK:
+            outcome = enum_words.outcome(call.outcome)
+            return Ending(word=outcome, cause=call.cause, detail=call.detail)
+        if call.ask < self._last_ask.get(_step(call), 0):
+            return Ending(word=UNREAD, cause="asked_again")
+        result = self._unread.get(_step(call))
+        if result is not None:
+            return Ending(word=UNREAD, cause=result.cause, detail=result.detail)
+        return Ending(word="ok")
+
+
+_Step = tuple[int, str, str]
+
+
+def _step(call: call_pb2.Call) -> _Step:
+    return call.round, enum_words.role(call.role), call.participant
 
 
 async def list_calls(
@@ -94,34 +157,42 @@ async def show_calls(
     Raises:
         CommandError: The run is not known, or the server does not answer.
     """
-    view = call_pb2.CALL_VIEW_FULL if raw else call_pb2.CALL_VIEW_BASIC
-    listed = list_calls(connection, name, view)
-    if raw and not as_json:
-        # Printed as they come: the texts of a long run do not fit into memory.
-        number = 0
-        async for call in listed:
-            if call in chosen:
-                number += 1
-                for line in _whole(call):
-                    results().print(line, soft_wrap=True)
-        if not number:
-            say("There is no such call.")
-        return ExitStatus.OK
-    calls = [call async for call in listed if call in chosen]
-    if as_json:
-        print_json({"calls": [plain_json(call) for call in calls]})
-    elif calls:
+    every = [c async for c in list_calls(connection, name, call_pb2.CALL_VIEW_BASIC)]
+    rounds = [r async for r in list_rounds(connection, name, round_pb2.ROUND_VIEW_BASIC)]
+    endings = Endings(every, rounds)
+    calls = [(call, end) for call in every if chosen.has(call, end := endings.of(call))]
+    if not calls and not as_json:
+        say("There is no such call.")
+    elif raw:
+        whole = list_calls(connection, name, call_pb2.CALL_VIEW_FULL)
+        # The texts of a long run do not fit into memory: printed as they come.
+        documents = []
+        async for call in whole:
+            if not chosen.has(call, end := endings.of(call)):
+                continue
+            if as_json:
+                documents.append(_document(call, end))
+                continue
+            for line in _whole(call, end):
+                results().print(line, soft_wrap=True)
+        if as_json:
+            print_json({"calls": documents})
+    elif as_json:
+        print_json({"calls": [_document(call, end) for call, end in calls]})
+    else:
         console = results()
         console.print(_table(calls))
-        for text in _causes(calls):
+        for text in _causes(end for _, end in calls):
             console.print(text, soft_wrap=True)
         console.print(_sum(calls))
-    else:
-        say("There is no such call.")
     return ExitStatus.OK
 
 
-def _table(calls: Sequence[call_pb2.Call]) -> Table:
+def _document(call: call_pb2.Call, ending: Ending) -> dict[str, Any]:
+    return {**plain_json(call), "reply_used": ending.is_usable}
+
+
+def _table(calls: Sequence[tuple[call_pb2.Call, Ending]]) -> Table:
     # One blank between columns: nine of them have to go into 80.
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("Round", justify="right")
@@ -130,24 +201,21 @@ def _table(calls: Sequence[call_pb2.Call]) -> Table:
     table.add_column("Participant", overflow="ellipsis")
     table.add_column("Try", no_wrap=True)
     table.add_column("Outcome", no_wrap=True)
-    failed = any(c.cause for c in calls)
+    failed = any(end.cause for _, end in calls)
     if failed:
         table.add_column("Cause", overflow="ellipsis")
     table.add_column("Tokens", justify="right", no_wrap=True)
     table.add_column("Cost", justify="right", no_wrap=True)
     table.add_column("Time", justify="right", no_wrap=True)
-    for call in calls:
+    for call, end in calls:
         cells = [
             Text(str(call.round)),
             Text(enum_words.role(call.role)),
             word(call.participant),
             Text(_try(call)),
-            Text(
-                enum_words.outcome(call.outcome),
-                style="" if call.outcome == round_pb2.OUTCOME_OK else "red",
-            ),
+            Text(end.word, style="" if end.is_usable else "red"),
         ]
-        cells += [word(call.cause)] if failed else []
+        cells += [word(end.cause)] if failed else []
         cells += [Text(_tokens(call.usage)), Text(_cost(call.usage)), Text(_latency(call))]
         table.add_row(*cells)
     return table
@@ -172,25 +240,28 @@ def _latency(call: call_pb2.Call) -> str:
     return f"{call.latency.ToTimedelta().total_seconds():.1f} s"
 
 
-def _causes(calls: Iterable[call_pb2.Call]) -> Iterator[Text]:
+def _causes(endings: Iterable[Ending]) -> Iterator[Text]:
     """Yields what went wrong, a cause a line with its number and one of its sentences."""
     numbers: dict[str, int] = {}
     sentences: dict[str, str] = {}
-    for call in calls:
-        if call.outcome != round_pb2.OUTCOME_OK:
-            numbers[call.cause] = numbers.get(call.cause, 0) + 1
-            sentences.setdefault(call.cause, call.detail)
+    for end in endings:
+        if not end.is_usable:
+            numbers[end.cause] = numbers.get(end.cause, 0) + 1
+            sentences.setdefault(end.cause, end.detail)
     for cause in sorted(numbers, key=lambda c: (-numbers[c], c))[:_SENTENCES]:
         told = f": {sentences[cause]}" if sentences[cause] else ""
         yield word(f"{cause or 'no cause'} {numbers[cause]}{told}", "red", limit=300)
 
 
-def _sum(calls: Sequence[call_pb2.Call]) -> Text:
-    tokens = sum(c.usage.prompt_tokens + c.usage.completion_tokens for c in calls)
-    priced = [c.usage.cost_usd for c in calls if c.usage.HasField("cost_usd")]
-    failed = sum(c.outcome != round_pb2.OUTCOME_OK for c in calls)
+def _sum(calls: Sequence[tuple[call_pb2.Call, Ending]]) -> Text:
+    usages = [call.usage for call, _ in calls]
+    tokens = sum(u.prompt_tokens + u.completion_tokens for u in usages)
+    priced = [u.cost_usd for u in usages if u.HasField("cost_usd")]
+    unread = sum(end.word == UNREAD for _, end in calls)
+    failed = sum(not end.is_usable for _, end in calls) - unread
     parts = [plain.count(len(calls), "call")]
-    parts += [f"{failed:,} not ended well"] if failed else []
+    parts += [f"{failed:,} failed"] if failed else []
+    parts += [f"{unread:,} of unusable reply"] if unread else []
     parts += [plain.count(tokens, "token")]
     parts += [plain.dollars(sum(priced))] if priced else []
     unpriced = len(calls) - len(priced)
@@ -198,19 +269,18 @@ def _sum(calls: Sequence[call_pb2.Call]) -> Text:
     return Text(", ".join(parts), style="bold")
 
 
-def _whole(call: call_pb2.Call) -> Iterator[Text]:
+def _whole(call: call_pb2.Call, end: Ending) -> Iterator[Text]:
     """Yields a call with its prompt and its reply as they were, control characters escaped."""
     role, who = enum_words.role(call.role), call.participant
     head = f"round {call.round}, {role} of {who}, asking {call.ask + 1}, attempt {call.attempt + 1}"
-    outcome = enum_words.outcome(call.outcome)
-    ending = ", ".join(filter(None, [outcome, call.cause, call.finish_reason]))
+    ending = ", ".join(filter(None, [end.word, end.cause, call.finish_reason]))
     if call.HasField("http_status"):
         ending += f", HTTP {call.http_status}"
     amounts = f"{_tokens(call.usage)} tokens, {_cost(call.usage)}, {_latency(call)}"
     yield Text(f"=== {plain.one_line(head)} ===", style="bold")
     yield word(f"{ending}; {call.response_format or 'no format'}; {amounts}", "dim")
-    if call.detail:
-        yield word(call.detail, "red")
+    if end.detail:
+        yield word(end.detail, "red")
     for role_said, content in _messages(call.prompt):
         yield Text(f"--- {plain.one_line(role_said)} ---", style="dim")
         yield Text(plain.escaped(content))

@@ -53,7 +53,7 @@ def failed_steps(rounds: Iterable[round_pb2.Round]) -> Failed:
     again: list[Step] = []
     skipped: list[Step] = []
     for entry in rounds:
-        steps = list(_steps(entry))
+        steps = list(steps_of(entry))
         found = [step for step in steps if step.result.outcome in _RETRIED]
         again += found
         # A judgment keeps nobody waiting.
@@ -62,7 +62,8 @@ def failed_steps(rounds: Iterable[round_pb2.Round]) -> Failed:
     return Failed(again=tuple(again), skipped=tuple(skipped))
 
 
-def _steps(entry: round_pb2.Round) -> Iterator[Step]:
+def steps_of(entry: round_pb2.Round) -> Iterator[Step]:
+    """Yields the steps of a round: question, answers, judgments."""
     yield Step(role="question", participant=entry.question_setter, result=entry.result)
     for answer in entry.answers:
         yield Step(role="answer", participant=answer.answerer, result=answer.result)

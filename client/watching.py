@@ -112,7 +112,7 @@ def status_of(run: run_pb2.Run) -> ExitStatus:
 
 
 def say_how_it_ended(session: Session, run: run_pb2.Run) -> None:
-    """Says why a run did not succeed, and what can be done; nothing if it did."""
+    """Says why a run or some of its steps did not succeed, and what can be done."""
     name = run_id(run.name)
     why = one_line(run.state_reason or run.failure.message)
     because = f": {why}" if why else ""
@@ -121,6 +121,9 @@ def say_how_it_ended(session: Session, run: run_pb2.Run) -> None:
         say(f"Go on with it: {session.command('runs', 'resume', name)}")
         if run.league.HasField("budget"):
             say("A larger budget: add --max-calls N, --max-tokens N or --max-cost DOLLARS.")
+    elif run.state == run_pb2.Run.STATE_SUCCEEDED and run.progress.failed_steps:
+        failed = plain.count(run.progress.failed_steps, "step")
+        say(f"{failed} failed. Why, and what to do: {session.command('runs', 'show', name)}")
     elif run.state in {run_pb2.Run.STATE_FAILED, run_pb2.Run.STATE_CANCELLED}:
         word = "failed" if run.state == run_pb2.Run.STATE_FAILED else "was cancelled"
         say(f"{name} {word}{because.rstrip('.')}.", "red")

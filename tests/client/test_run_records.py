@@ -63,9 +63,7 @@ async def test_every_call_is_a_line(
     assert lines[3] == ["1", "judgment", "cy", "2.3", "unavailable", "rate_limited", "-", "-",
                         "1.2", "s"]  # fmt: skip
     assert " ".join(lines[5]) == "rate_limited 1: Slow down[2J \\alpha."
-    assert " ".join(lines[6]) == (
-        "4 calls, 1 not ended well, 3,702 tokens, $0.0300, 1 of unknown price"
-    )
+    assert " ".join(lines[6]) == ("4 calls, 1 failed, 3,702 tokens, $0.0300, 1 of unknown price")
     (first, second) = called.asked(result_service_pb2.ListCallsRequest)
     assert first.view == second.view == call_pb2.CALL_VIEW_BASIC
 
@@ -111,6 +109,30 @@ async def test_raw_texts_are_whole_and_cannot_command_the_terminal(
     assert not {"\x1b", "\u202e", "\x07"} & set(out)
 
 
+async def test_replies_that_could_not_be_used_are_told_from_those_that_were(
+    service: FakeService, session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.calls = [
+        call(1, 1, "ada"),
+        call(1, 2, "bob"),
+        call(1, 2, "bob", ask=1),
+        call(1, 3, "cy"),
+    ]
+    lost = round_pb2.StepResult(
+        outcome=round_pb2.OUTCOME_UNPARSABLE, cause="labels_missing", detail="B is missing."
+    )
+    judgment = round_pb2.Judgment(judge="cy", result=lost)
+    service.rounds = [round_pb2.Round(index=1, question_setter="ada", judgments=[judgment])]
+
+    await show(session, Choice(failed=True))
+
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[1][:6] == ["1", "answer", "bob", "1", "unread", "asked_again"]
+    assert lines[2][:6] == ["1", "judgment", "cy", "1", "unread", "labels_missing"]
+    assert "labels_missing 1: B is missing." in [" ".join(line) for line in lines]
+    assert lines[-1][:6] == ["2", "calls,", "2", "of", "unusable", "reply,"]
+
+
 async def test_a_prompt_that_is_no_list_of_messages_is_shown_as_it_is(
     service: FakeService, session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -128,6 +150,7 @@ async def test_calls_as_json(session: Session, capsys: pytest.CaptureFixture[str
     out = capsys.readouterr().out
     (found,) = json.loads(out)["calls"]
     assert found["cause"] == "rate_limited"
+    assert found["reply_used"] is False
     assert EVIL in found["raw_reply"]
     assert "\x1b" not in out
 
