@@ -85,3 +85,13 @@ def outcomes(played: Iterable[round_pb2.Round]) -> Counter[str]:
 def displays(played: Iterable[round_pb2.Round]) -> list[tuple[int, str, str, str, int]]:
     """Returns who saw whose answer, under which label, at which place."""
     return [(index, judge, m.answerer, m.label, m.position) for index, judge, m in marks(played)]
+
+
+async def is_in_state(
+    server: LeagueServer, state: run_pb2.Run.State.ValueType, name: str = "runs/math-1"
+) -> run_pb2.Run:
+    """Waits until a run is in a state now, whatever it was before, and returns it."""
+    async with asyncio.timeout(30):
+        while (found := await run(server, name)).state != state:
+            await asyncio.sleep(0.01)
+    return found
