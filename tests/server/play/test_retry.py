@@ -32,8 +32,8 @@ def failing(asked: Asked) -> ScriptedReply | None:
     return UNREADABLE if asked.step == "2/judgment/p4" else None
 
 
-async def _play_failing(server: LeagueServer, **league: int) -> run_pb2.Run:
-    await server.runs.CreateRun(create(math_league(4, **league)))
+async def _play_failing(server: LeagueServer) -> run_pb2.Run:
+    await server.runs.CreateRun(create(math_league(4)))
     return await is_in_state(server, SUCCEEDED)
 
 
@@ -193,14 +193,14 @@ async def test_who_was_given_up_is_asked_again(tmp_path: Path) -> None:
         script.endpoint() as endpoint,
         league_server(settings_for(endpoint, tmp_path / "a.duckdb")) as server,
     ):
-        # One call at a time, so that round 1 is over when the refusal comes.
-        await _play_failing(server, max_concurrent_calls=1)
+        before = await _play_failing(server)
         script.bend = None
         again = await server.runs.RetryRun(RETRY)
         await is_in_state(server, SUCCEEDED)
         played = await rounds(server)
-    # A question, two answers and two judgments; the void round is the second.
-    assert (again.reopened_steps, again.unskipped_steps) == (5, 7)
+    # A question, two answers and two judgments at least; the void round is the second.
+    assert again.reopened_steps == before.progress.failed_steps >= 5
+    assert again.unskipped_steps == 7
     assert outcomes(played) == {"question OK": 4, "answer OK": 12, "judgment OK": 16}
 
 
