@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"^[+-]?\d+(?:\.\d+)?$")
 
 # Makers of well-known lines of models, for the flag of answers that give away
 # whose they are.
-_MAKERS = {
+_MAKERS: dict[str, tuple[str, ...]] = {
     "gpt": ("openai", "chatgpt"),
     "o1": ("openai", "chatgpt"),
     "o3": ("openai", "chatgpt"),
@@ -34,10 +34,20 @@ _MAKERS = {
     "qwen": ("alibaba", "tongyi"),
     "llama": ("meta ai",),
     "grok": ("xai",),
-    "kimi": ("moonshot",),
+    "kimi": ("moonshot ai",),
     "glm": ("zhipu",),
     "smollm": ("hugging face", "huggingface"),
 }
+# Those that can hardly be anything else. "Phi", "nova", "llama" or "command" are
+# words of mathematics and of everyday life.
+_UNMISTAKABLE = frozenset(
+    {
+        *("openai", "chatgpt", "gpt", "anthropic", "claude", "google deepmind", "gemini", "gemma"),
+        *("qwen", "tongyi", "alibaba", "meta ai", "moonshot ai", "kimi", "zhipu", "chatglm"),
+        *("hugging face", "huggingface", "smollm", "deepseek", "mixtral", "internlm", "hunyuan"),
+    }
+)
+_MIN_FULL_NAME = 8
 
 
 @dataclass(frozen=True)
@@ -218,19 +228,31 @@ def _short(value: Any) -> str:
 
 
 def names_maker(participant: Participant, *texts: str) -> bool:
-    """Says whether a text names the maker or the line of the model that wrote it."""
+    """Says whether a text names the maker or the line of the model that wrote it.
+
+    A name that may be a common word counts only where the text introduces itself
+    by it, or gives the whole name of the model.
+    """
     model = participant.model.rpartition("/")[2].casefold()
-    line = re.match(r"[a-z]+(?:\d(?![.\d]))?", model)
+    line = re.match(r"[a-z]+", model)
     names = {participant.family.casefold()}
     if line:
         names.add(line[0])
-        for start, makers in _MAKERS.items():
-            if line[0].startswith(start):
-                names.update(makers)
-    words = sorted(name for name in names if len(name) >= 3)  # noqa: PLR2004
-    if not words:
-        return False
+    for start, makers in _MAKERS.items():
+        if re.match(rf"{start}(?![0-9])", model):
+            names.update((start, *makers))
+    patterns = []
+    if sure := sorted(names & _UNMISTAKABLE):
+        patterns.append(_any_of(sure))
+    if others := sorted(name for name in names - _UNMISTAKABLE if name):
+        patterns.append(rf"(?:i am|i['\u2019]m|my name is)\s+(?:an?\s+)?{_any_of(others)}")
+    if len(model) >= _MIN_FULL_NAME:
+        patterns.append(r"[-_\s]".join(map(re.escape, re.split(r"[-_\s]+", model))))
     pattern = re.compile(
-        rf"(?<![a-z])(?:{'|'.join(map(re.escape, words))})(?![a-z])", re.IGNORECASE
+        rf"(?<![a-z])(?:{'|'.join(patterns)})(?![a-z])" if patterns else r"(?!)", re.IGNORECASE
     )
     return any(pattern.search(text) for text in texts)
+
+
+def _any_of(names: Sequence[str]) -> str:
+    return f"(?:{'|'.join(map(re.escape, names))})"

@@ -23,6 +23,13 @@ _UNSUPPORTED = re.compile(
     r"|unrecogni[sz]ed|unknown|unexpected|extra (?:inputs?|fields?)|instead|cannot|can't"
     r"|not (?:available|implemented)|must be verified|no endpoints? found|invalid[ _](?:param|arg)",
 )
+# Such a refusal is about the value that was asked for and not about the
+# parameter: to leave that out would play another league than the user's.
+_VALUE = re.compile(
+    r"(?:greater|less|larger|smaller|higher|lower|more|fewer|longer) than|exceed|at (?:most|least)\b"
+    r"|\bbetween\b.{1,40}\band\b|\b(?:be|is) (?:above|below|over|under)\b|(?:max|min)imum|\brange\b"
+    r"|too (?:large|small|high|low|big|long|many)|<=|>=|above_max|below_min|up to \d|must be positive"
+)
 _FORMAT_WORDS = re.compile(
     r"response_format|json_schema|json_object|json schema|json mode|structured output"
     r"|\bgrammar\b|text\.format"
@@ -41,10 +48,13 @@ class Concessions:
 
     Attributes:
         learnt: How many refusals were learnt from: another number, another body.
+        served: It has served the model, and has not refused the key or the model
+            for good since.
     """
 
     def __init__(self) -> None:
         self.learnt = 0
+        self.served = False
         self._format = 0
         self._dropped: set[str] = set()
         self._newer_limit = False
@@ -100,7 +110,7 @@ class Concessions:
             return ""
         text = message.lower()
         named = param.split(".", maxsplit=1)[0]
-        if _UNSUPPORTED.search(text):
+        if _UNSUPPORTED.search(text) and not _VALUE.search(text):
             found = self._refused_parameter(body, text, named)
             if found:
                 return self._leave(found)

@@ -39,6 +39,9 @@ RETRIED = frozenset(
 )
 """Causes that another attempt may mend."""
 
+BLIPS = frozenset({"unauthorized", "forbidden", "unknown_model"})
+"""Causes that end a participant, unless the endpoint has served the model before."""
+
 _MAX_EXCERPT = 300
 _NO_MODEL = re.compile(
     r"model_not_found|model not found|model ['\"`]?[\w./:@-]+['\"`]? (?:was )?not found"

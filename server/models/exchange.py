@@ -17,6 +17,7 @@ from server.models.endings import (
     retry_after,
     unavailable,
 )
+from server.models.redaction import Redaction
 from server.models.reply import ReplyReader, clean
 
 MAX_ERROR = 64 * 1024
@@ -37,12 +38,15 @@ class Exchange:
         first_token_s: Seconds to the first piece of a streamed reply.
     """
 
-    def __init__(self, connection: Connection, *, timeout_s: float, stall_s: float) -> None:
+    def __init__(
+        self, connection: Connection, redaction: Redaction, *, timeout_s: float, stall_s: float
+    ) -> None:
         self._connection = connection
+        self._redaction = redaction
         self._timeout_s = timeout_s
         self._stall_s = stall_s
         self._begun = 0.0
-        self.reader = ReplyReader()
+        self.reader = ReplyReader(redaction)
         self.status: int | None = None
         self.error_body: str | None = None
         self.error_param = ""
@@ -109,7 +113,10 @@ class Exchange:
             data += chunk
             if len(data) >= MAX_ERROR:
                 break
-        self.error_body = clean(data[:MAX_ERROR].decode("utf-8", "replace"))
+        # Before anything is made of it: an excerpt may end within the key.
+        self.error_body = self._redaction.beginning(
+            clean(data[:MAX_ERROR].decode("utf-8", "replace")), whole=len(data) <= MAX_ERROR
+        )
         self.error_param = read_error(self.error_body).param
 
     async def _receive_reply(

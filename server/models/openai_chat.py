@@ -9,14 +9,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from server.carrying import carry_through
 from server.league.league import Participant
+from server.league.outcome import Outcome
 from server.models.chat import Attempt, CallGate, ChatRequest, Usage
 from server.models.concessions import Concessions
 from server.models.connection import Connection
-from server.models.endings import RETRIED, Ending, unavailable
+from server.models.endings import BLIPS, RETRIED, Ending, unavailable
 from server.models.exchange import Exchange
 from server.models.pacing import Pacer, Place
 from server.models.pricing import cost, worst_case
+from server.models.redaction import Redaction
 from server.settings import ModelSettings, ProviderSettings
 
 Sleep = Callable[[float], Awaitable[object]]
@@ -37,7 +40,7 @@ class Endpoint:
         pacer: Pacer of the provider.
         settings: The provider's settings.
         prices: What is known of the model; `None` if nothing is.
-        secret: The key, which must not reach a record.
+        redaction: Hides the key, which must not reach a record.
         concessions: What the endpoint has refused so far.
     """
 
@@ -45,7 +48,7 @@ class Endpoint:
     pacer: Pacer
     settings: ProviderSettings
     prices: ModelSettings | None = None
-    secret: str = field(default="", repr=False)
+    redaction: Redaction = field(default_factory=Redaction)
     concessions: Concessions = field(default_factory=Concessions)
 
 
@@ -84,12 +87,25 @@ class OpenAIChat:
             number += 1
             if tried.conceded:
                 continue
-            retried = tried.attempt.cause in RETRIED and not tried.attempt.fatal
-            if not retried or failures >= self._endpoint.settings.max_retries:
+            if not self._mendable(tried.attempt):
+                return tried.attempt
+            if failures >= self._endpoint.settings.max_retries:
+                if tried.attempt.fatal:
+                    self._endpoint.concessions.served = False
                 return tried.attempt
             backoff = _random.uniform(0, min(_MAX_BACKOFF_S, _FIRST_BACKOFF_S * 2**failures))
             failures += 1
             await self._sleep(max(backoff, tried.retry_after_s or 0.0))
+
+    def _mendable(self, attempt: Attempt) -> bool:
+        """Says whether another attempt may mend this one.
+
+        A gateway may refuse the key or the model of a moment ago while it is
+        being changed, so who has been served is not given up at once.
+        """
+        if attempt.fatal:
+            return attempt.cause in BLIPS and self._endpoint.concessions.served
+        return attempt.cause in RETRIED
 
     async def _attempt(self, request: ChatRequest, gate: CallGate, number: int) -> _Tried:
         endpoint = self._endpoint
@@ -107,6 +123,7 @@ class OpenAIChat:
                 sent = self._encoded(request)
             exchange = Exchange(
                 endpoint.connection,
+                endpoint.redaction,
                 timeout_s=endpoint.settings.timeout_s,
                 stall_s=endpoint.settings.stall_s,
             )
@@ -124,15 +141,18 @@ class OpenAIChat:
                 )
             except asyncio.CancelledError:
                 ending = unavailable("interrupted", "the call was given up while it was under way")
-                await _keep(gate, self._record(record, exchange, ending))
+                await carry_through(gate.after(self._record(record, exchange, ending)))
                 raise
+            if ending.outcome is not Outcome.UNAVAILABLE:
+                endpoint.concessions.served = True
             conceded = self._concede(sent.body, exchange, ending)
             if conceded:
                 detail = f"{ending.detail}; asked again {conceded}"
                 ending = unavailable("bad_request", detail)
             self._pace(place, exchange, ending)
             attempt = self._record(record, exchange, ending)
-            await _keep(gate, attempt)
+            # On record even if this task is cancelled meanwhile: it is paid for.
+            await carry_through(gate.after(attempt))
         return _Tried(
             attempt=attempt, conceded=bool(conceded), retry_after_s=exchange.retry_after_s
         )
@@ -201,7 +221,7 @@ class OpenAIChat:
             pacer.hold(exchange.retry_after_s)
 
     def _record(self, record: "_Record", exchange: Exchange, ending: Ending) -> Attempt:
-        usage = exchange.reader.usage
+        usage, hide = exchange.reader.usage, self._endpoint.redaction
         if usage == Usage() and _uncharged(exchange, ending):
             nothing = Usage(prompt_tokens=0, completion_tokens=0)
             cost_usd = cost(nothing, self._endpoint.prices)
@@ -211,9 +231,9 @@ class OpenAIChat:
             attempt=record.number,
             outcome=ending.outcome,
             cause=ending.cause,
-            detail=self._without_key(ending.detail),
+            detail=hide(ending.detail),
             # A reply is kept as it came; only errors quote keys.
-            text=exchange.text if exchange.error_body is None else self._without_key(exchange.text),
+            text=hide(exchange.text) if ending.outcome is Outcome.UNAVAILABLE else exchange.text,
             http_status=exchange.status,
             finish_reason=exchange.reader.finish_reason,
             usage=usage,
@@ -226,11 +246,6 @@ class OpenAIChat:
             request_sha256=record.sent.digest,
             fatal=ending.fatal,
         )
-
-    def _without_key(self, text: str) -> str:
-        # Endpoints quote a refused key in their error.
-        secret = self._endpoint.secret
-        return text.replace(secret, "[key]") if secret else text
 
 
 @dataclass(frozen=True)
@@ -261,20 +276,6 @@ class _Record:
 def _uncharged(exchange: Exchange, ending: Ending) -> bool:
     """Says whether the call cannot have cost anything: it was refused, or never arrived."""
     return exchange.error_body is not None or ending.cause == "unreachable"
-
-
-async def _keep(gate: CallGate, attempt: Attempt) -> None:
-    """Records the attempt even if this task is cancelled meanwhile: it is paid for."""
-    task = asyncio.ensure_future(gate.after(attempt))
-    cancelled = False
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            cancelled = True
-    task.result()
-    if cancelled:
-        raise asyncio.CancelledError
 
 
 def _headers(request: ChatRequest) -> Mapping[str, str]:

@@ -14,6 +14,7 @@ from server.models.endpoints import LocalEndpoints
 from server.models.listing import Listing, list_models, unknown_model
 from server.models.openai_chat import Endpoint, OpenAIChat
 from server.models.pacing import Pacer
+from server.models.redaction import Redaction
 from server.settings import ModelSettings, Settings
 
 _FREE = ModelSettings(prompt_usd_per_million=0.0, completion_usd_per_million=0.0)
@@ -114,7 +115,7 @@ class Models:
             pacer=self._pacer(name),
             settings=settings,
             prices=self.price(name, model),
-            secret=provider_key(settings),
+            redaction=Redaction(provider_key(settings)),
             concessions=self._concessions.setdefault((name, model), Concessions()),
         )
         return OpenAIChat(participant, endpoint)

@@ -10,6 +10,7 @@ from typing import Any
 from server.league.outcome import Outcome
 from server.models.chat import Usage
 from server.models.endings import Ending, excerpt, of_status, unavailable
+from server.models.redaction import Redaction
 
 MAX_TEXT = 8 * 1024 * 1024
 """Bytes of a reply that are kept."""
@@ -28,7 +29,13 @@ class ReplyReader:
         done: The stream said that it is at its end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, redaction: Redaction | None = None) -> None:
+        """Creates a reader of one response.
+
+        Args:
+            redaction: Hides the key where an error is told of.
+        """
+        self._redaction = redaction or Redaction()
         self.finish_reason = ""
         self.served_model = ""
         self.usage = Usage()
@@ -70,7 +77,7 @@ class ReplyReader:
         if isinstance(value, dict):
             self._read(value, "message")
         elif not self._malformed:
-            self._malformed = f"the response was not a chat completion: {excerpt(text)}"
+            self._malformed = f"the response was not a chat completion: {self._said(text)}"
         if not self._choices:
             self._keep(self._parts, text)
 
@@ -90,7 +97,8 @@ class ReplyReader:
         if self._error is not None:
             code = self._error.get("code")
             status = code if isinstance(code, int) and 400 <= code < 600 else 500  # noqa: PLR2004
-            return of_status(status, json.dumps({"error": self._error}))
+            told = json.dumps({"error": self._error}, ensure_ascii=False)
+            return of_status(status, self._redaction(told))
         if self._malformed:
             return unavailable("bad_body", self._malformed)
         if self._streamed and not self.done and not self.finish_reason:
@@ -128,7 +136,7 @@ class ReplyReader:
             if isinstance(value, dict):
                 self._read(value, "delta")
             else:
-                self._malformed = f"the stream held a broken piece: {excerpt(data)}"
+                self._malformed = f"the stream held a broken piece: {self._said(data)}"
 
     def _read(self, value: dict[str, Any], key: str) -> None:
         error = value.get("error")
@@ -148,6 +156,10 @@ class ReplyReader:
         if isinstance(message, dict):
             self._keep(self._parts, _content(message.get("content")))
             self._keep(self._refusal, _text(message.get("refusal")))
+
+    def _said(self, text: str) -> str:
+        """Returns the beginning of what was said, without the key."""
+        return excerpt(self._redaction(text))
 
     def _keep(self, parts: list[str], text: str) -> None:
         if text and self._size <= MAX_TEXT:

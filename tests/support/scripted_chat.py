@@ -13,6 +13,7 @@ from server.models.concessions import Concessions
 from server.models.connection import Connection
 from server.models.openai_chat import Endpoint, OpenAIChat
 from server.models.pacing import Pacer
+from server.models.redaction import Redaction
 from server.settings import ModelSettings, ProviderSettings
 from tests.support.scripted_endpoint import ReplyFunction, ScriptedEndpoint, ScriptedReply
 
@@ -127,7 +128,7 @@ class ScriptedChat:
             pacer=self.pacer,
             settings=settings,
             prices=self._prices,
-            secret=self._secret,
+            redaction=Redaction(self._secret),
             concessions=self.concessions,
         )
         self.model = OpenAIChat(self.participant, endpoint, sleep=self.clock.sleep)

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from server.models.chat import Preparation, Report
@@ -16,8 +18,9 @@ from server.settings import LocalSettings, resolve
 
 _log = logging.getLogger(__name__)
 
-# More deaths than this are no accident: the machine lacks memory, for instance.
+# More deaths in that time are no accident: the machine lacks memory, for instance.
 _RESTARTS = 3
+_RESTARTS_WITHIN_S = 600.0
 _STOPPING = "the server is stopping and starts no model"
 
 
@@ -33,6 +36,7 @@ class LocalLeague:
         *,
         models: Mapping[str, LocalModel] | None = None,
         engine: Engine | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepares nothing yet.
 
@@ -40,12 +44,14 @@ class LocalLeague:
             settings: Cache, hub and threads.
             models: The models by name; those of the catalogue if `None`.
             engine: How they are served; the real engine if `None`.
+            clock: Seconds that only grow.
         """
         self._cache: Path = resolve(settings.cache)
         self._hub = settings.hub
         self._models = known_models() if models is None else models
         self._engine = engine or Engine(threads=settings.threads)
         self._own_engine = engine is None
+        self._clock = clock
         self._children: dict[str, Child] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._lock = asyncio.Lock()
@@ -162,13 +168,18 @@ class LocalLeague:
             self._keepers[name] = asyncio.create_task(self._keep(name))
 
     async def _keep(self, name: str) -> None:
-        """Starts a model again when its process dies, a few times."""
+        """Starts a model again when its process dies, unless it dies again and again."""
+        deaths: deque[float] = deque(maxlen=_RESTARTS + 1)
         try:
-            for _ in range(_RESTARTS):
+            while True:
                 status = await self._children[name].ended()
                 if self._closed:
                     return
                 _log.warning("local_model_died", extra={"model": name, "status": status})
+                deaths.append(self._clock())
+                if len(deaths) > _RESTARTS and deaths[-1] - deaths[0] < _RESTARTS_WITHIN_S:
+                    _log.warning("local_model_given_up", extra={"model": name})
+                    return
                 async with self._lock:
                     if not self._runs(name):
                         await self._start_one(name)

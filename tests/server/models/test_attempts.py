@@ -48,6 +48,30 @@ async def test_what_no_retry_mends_is_not_retried(status: int) -> None:
     assert chat.clock.sleeps == []
 
 
+@pytest.mark.parametrize("refusal", [failure(401), failure(403), failure(404, "model not found")])
+async def test_who_has_been_served_is_not_given_up_for_one_refusal(refusal: ScriptedReply) -> None:
+    async with ScriptedChat(in_turn(GOOD, refusal, refusal, GOOD), max_retries=2) as chat:
+        await chat.ask()
+        attempt = await chat.ask()
+    assert attempt.outcome is Outcome.OK
+    assert [kept.http_status for kept in chat.gate.attempts] == [
+        200,
+        refusal.status,
+        refusal.status,
+        200,
+    ]
+    assert len(chat.clock.sleeps) == 2
+
+
+async def test_a_refusal_that_persists_ends_at_once_the_next_time() -> None:
+    async with ScriptedChat(in_turn(GOOD, failure(401)), max_retries=2) as chat:
+        await chat.ask()
+        lasting = await chat.ask()
+        again = await chat.ask()
+    assert (lasting.fatal, again.fatal) == (True, True)
+    assert [kept.attempt for kept in chat.gate.attempts] == [0, 0, 1, 2, 0]
+
+
 @pytest.mark.parametrize(("value", "waited"), [("7", 7), ("1e9", 300)])
 async def test_the_provider_says_how_long_to_wait(value: str, waited: float) -> None:
     script = in_turn(failure(429, headers={"Retry-After": value}), GOOD)
@@ -132,6 +156,34 @@ async def test_no_key_is_ever_kept(stream: bool) -> None:
     assert "Incorrect API key provided: [key]" in attempt.text
     assert key not in repr(chat.gate.attempts)
     assert key not in repr(chat.model.__dict__)
+
+
+@both_ways
+@pytest.mark.parametrize(
+    "reply",
+    [
+        # The excerpt of the detail ends within the key, wherever it begins.
+        *(failure(401, "x" * n + " sk-very-secret-key" + "y" * 99) for n in (270, 285, 290, 298)),
+        failure(401, "x" * (64 * 1024 - 80) + " sk-very-secret-key" * 20),
+        ScriptedReply(body="x" * 290 + " sk-very-secret-key" + "y" * 99),
+        ScriptedReply(body={"error": {"message": "x" * 290 + " sk-very-secret-key"}}),
+        ScriptedReply(body="data: " + "x" * 290 + " sk-very-secret-key\n\ndata: [DONE]\n\n"),
+    ],
+)
+async def test_no_part_of_a_key_is_ever_kept(reply: ScriptedReply, stream: bool) -> None:
+    key = "sk-very-secret-key"
+    async with ScriptedChat(reply, secret=key, stream=stream) as chat:
+        await chat.ask()
+    assert "sk-v" not in repr(chat.gate.attempts)
+    assert chat.gate.causes in (["unauthorized"], ["bad_body"], ["server_error"])
+
+
+async def test_no_more_of_an_error_is_kept_than_can_be_of_use() -> None:
+    async with ScriptedChat(failure(500, "x" * 20_000_000)) as chat:
+        attempt = await chat.ask()
+    assert attempt.cause == "server_error"
+    assert 1000 < len(attempt.text) <= 64 * 1024
+    assert len(attempt.detail) < 1000
 
 
 async def test_the_worst_case_is_reserved() -> None:

@@ -69,6 +69,15 @@ async def test_the_limit_on_tokens_is_renamed_and_never_dropped() -> None:
     [
         (400, "max_tokens is too large: 300. This model supports at most 100 completion tokens"),
         (400, "temperature must be between 0 and 0.4"),
+        (400, "temperature must not be greater than 1.0; other values are not supported"),
+        (400, "invalid_parameter: temperature cannot be above 0.4"),
+        (400, "max_tokens cannot exceed 200"),
+        (
+            400,
+            "Invalid 'max_tokens': integer above maximum value. Expected <= 200, got 300 instead.",
+        ),
+        (422, "top_p: unexpected value; Input should be less than or equal to 0.8"),
+        (400, "unsupported: frequency_penalty not in the range [-0.2, 0.2]"),
         (400, "This model's maximum context length is 4096 tokens"),
         (404, "The model `json_schema-7b` does not exist"),
         (401, "response_format is not supported without a key"),
@@ -76,8 +85,10 @@ async def test_the_limit_on_tokens_is_renamed_and_never_dropped() -> None:
 )
 async def test_other_refusals_teach_nothing(status: int, message: str) -> None:
     async with ScriptedChat(failure(status, message), participant=FULL, max_retries=3) as chat:
-        await chat.ask()
+        attempt = await chat.ask()
     assert len(chat.endpoint.requests) == 1
+    assert attempt.outcome is Outcome.UNAVAILABLE
+    assert message in attempt.detail
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,20 +22,26 @@ from server.models.local.errors import LocalModelError
 from server.models.local.fetch import weights_path
 from server.models.local.league import LocalLeague
 from server.settings import LocalSettings
+from tests.support.scripted_chat import Clock
+from tests.support.scripted_league import eventually
 
 Maker = Callable[..., LocalModel]
 
 
 @asynccontextmanager
 async def _league(
-    tmp_path: Path, engine: Engine, *models: LocalModel
+    tmp_path: Path,
+    engine: Engine,
+    *models: LocalModel,
+    clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[LocalLeague]:
     """Serves models whose weights are in the cache, so that pip is not waited for."""
     cache = tmp_path / "cache"
     if not cache.exists():
         shutil.copytree(tmp_path / "wholes", cache / "models")
     settings = LocalSettings(cache=cache, hub="")
-    league = LocalLeague(settings, models={model.name: model for model in models}, engine=engine)
+    catalogue = {model.name: model for model in models}
+    league = LocalLeague(settings, models=catalogue, engine=engine, clock=clock)
     try:
         yield league
     finally:
@@ -132,6 +139,27 @@ async def test_a_child_that_dies_in_a_run_comes_back_at_its_address(
 
         assert _pid(league, "tiny") != pid
         assert await league.ensure(["tiny"], lambda _: None) == before
+
+
+@pytest.mark.parametrize(("minutes_between", "comes_back"), [(1, False), (4, True)])
+async def test_how_often_a_child_comes_back_is_a_rate(
+    make_model: Maker, engine: Engine, tmp_path: Path, minutes_between: int, comes_back: bool
+) -> None:
+    """Four deaths in ten minutes are too many; in a day they are not."""
+    clock = Clock()
+    async with _league(tmp_path, engine, make_model(), clock=clock) as league:
+        await league.ensure(["tiny"], lambda _: None)
+        keeper = league._keepers["tiny"]
+        for death in range(4):
+            clock.now += 60 * minutes_between
+            pid = _pid(league, "tiny")
+            os.kill(pid, signal.SIGKILL)
+            await league._children["tiny"].ended()
+            if death == 3 and not comes_back:
+                await asyncio.wait_for(keeper, 10)
+                break
+            await eventually(lambda: league._runs("tiny"))
+        assert league._runs("tiny") is comes_back
 
 
 async def test_a_child_that_keeps_dying_is_given_up(
