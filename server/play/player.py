@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from server.carrying import carry_through
 from server.league.display import Shown, shown_to
 from server.league.league import Budget, Subject
 from server.league.outcome import Outcome
@@ -237,7 +238,7 @@ class Player:
         kept = tuple(MarkRecord(round=key.round, judge=key.participant, **vars(m)) for m in marks)
         reply = self._asker.arrived.pop(key, None)
         try:
-            await self._store.finish_step(self._run_id, step, kept, reply)
+            await carry_through(self._store.finish_step(self._run_id, step, kept, reply))
         except Exception:
             # Together they were not written; the reply, which is paid for, may be by itself.
             if reply is not None:
