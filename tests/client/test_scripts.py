@@ -107,6 +107,18 @@ def test_without_a_set_up_project_the_cure_is_named(script: str, tmp_path: Path)
         ("runs", ("list", "--limit", "0"), "invalid whole number from 1 value: '0'"),
         ("runs", ("resume", "math-1", "--max-cost", "-1"), "invalid sum in dollars value"),
         ("runs", (), "ACTION"),
+        ("runs", ("retry",), "RUN"),
+        ("runs", ("retry", "math-1", "--max-calls", "none"), "invalid whole number from 1"),
+        ("runs", ("retry", "Bad_Name"), "cannot be the id of a run"),
+        ("runs", ("limits", "math-1", "--max-calls", "0"), "from 1, or \"none\" value: '0'"),
+        ("runs", ("limits", "math-1", "--max-cost", "nan"), 'dollars, or "none" value'),
+        ("runs", ("limits", "math-1", "--concurrency", "none"), "invalid whole number from 1"),
+        ("runs", ("provider-limits",), "PROVIDER"),
+        ("runs", ("calls", "math-1", "--role", "referee"), "invalid choice: 'referee'"),
+        ("runs", ("rejudge", "math-1", "--identity", "x"), "invalid choice: 'x'"),
+        ("runs", ("rejudge", "math-1", "--run-id", "X"), "cannot be the id of a run"),
+        ("runs", ("export", "math-1"), "--out"),
+        ("runs", ("ledger", "math-1", "--ca", "x.pem"), "--ca goes with --server"),
         ("report", (), "--run-id"),
         ("report", ("--run-id", "math-1", "--server", "nowhere"), "HOST:PORT"),
     ],
@@ -256,6 +268,60 @@ async def test_a_run_goes_on_at_a_server_that_is_named(
         assert watched.status == 0, watched.err
         assert "Marks received: 36 of 36" in watched.out
         assert len(slow_endpoint.requests) == 32
+
+
+async def never(_: ScriptedRequest) -> ScriptedReply:
+    await asyncio.sleep(3600)
+    raise AssertionError
+
+
+@pytest.fixture
+async def silent_endpoint() -> AsyncIterator[ScriptedEndpoint]:
+    async with ScriptedEndpoint(never) as endpoint:
+        yield endpoint
+
+
+async def test_a_run_that_another_command_plays_is_found(
+    silent_endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    settings = settings_file(tmp_path, silent_endpoint.base_url)
+    league = league_file(tmp_path)
+    common = ("--settings", settings)
+    process = await start_script("play", league, "--run-id", "mine", *common, cwd=tmp_path)
+    await asyncio.wait_for(silent_endpoint.received.wait(), 60)
+
+    watching = await start_script("runs", "watch", "mine", *common, cwd=tmp_path)
+    shown, limits, paused = [
+        await run_script("runs", *words, *common, cwd=tmp_path)
+        for words in (("show", "mine"), ("limits", "mine", "--concurrency", "1"), ("pause", "mine"))
+    ]
+    played, watched = await asyncio.gather(ended(process), ended(watching))
+
+    assert shown.status == 0, shown.err
+    assert "running" in shown.out
+    assert limits.status == 0, limits.err
+    assert "Calls under way at once: 1 at most." in limits.out
+    assert paused.status == 0, paused.err
+    assert paused.out.startswith("mine paused")
+    assert (played.status, watched.status) == (5, 5)
+    for done in (played, watched):
+        assert "mine is paused" in done.err
+
+
+async def test_a_server_that_cannot_be_asked_is_told_with_its_process(
+    endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    settings = settings_file(tmp_path, endpoint.base_url)
+    async with server_process(settings) as server:
+        holder = tmp_path / "league.duckdb.server.json"
+        assert json.loads(holder.read_text())["address"] == server.address
+        # Nobody listens there, and nobody is asked elsewhere than on this machine.
+        for elsewhere in ("127.0.0.1:9", "192.0.2.1:50051", ""):
+            holder.write_text(json.dumps({"address": elsewhere, "pid": server.pid}))
+            done = await run_script("runs", "list", "--settings", settings, cwd=tmp_path)
+            assert done.status == 1
+            assert f"process {server.pid}" in done.err
+            assert "in use by another server" in done.err
 
 
 async def test_a_budget_pauses_and_a_larger_one_goes_on(
