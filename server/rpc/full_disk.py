@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from server.errors import StoreFullError
+from server.errors import LeagueError, StoreFullError
 from server.store.records import RunRecord, RunState
 from server.store.store import Store
 
@@ -59,6 +59,10 @@ class FullDisk:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._under_way.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            # Its caller has been told, or has gone.
-            _log.info("a change of a run was refused", extra={"why": str(error)})
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        # Its caller has been told, or has gone: then this is all that is left of it.
+        if isinstance(error, LeagueError):
+            _log.info("a change of a run was refused", extra={"why": error.message})
+        else:
+            _log.error("a change of a run failed", exc_info=error)

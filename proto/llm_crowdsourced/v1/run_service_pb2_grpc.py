@@ -180,7 +180,9 @@ class RunServiceServicer:
 
     def WatchRun(self, request, context):
         """Streams the events of a run, past ones first, and ends with `OK` after the
-        event that made the run terminal.
+        event that made the run terminal. Where the run was set going again since,
+        the stream goes on to its last event. `UNAVAILABLE` when the server stops:
+        the last token holds at the next one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

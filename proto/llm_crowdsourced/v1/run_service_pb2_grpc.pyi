@@ -73,7 +73,9 @@ class RunServiceStub:
     """
     WatchRun: _grpc.UnaryStreamMultiCallable[_run_service_pb2.WatchRunRequest, _run_service_pb2.WatchRunResponse]
     """Streams the events of a run, past ones first, and ends with `OK` after the
-    event that made the run terminal.
+    event that made the run terminal. Where the run was set going again since,
+    the stream goes on to its last event. `UNAVAILABLE` when the server stops:
+    the last token holds at the next one.
     """
 
 @_typing.type_check_only
@@ -121,7 +123,9 @@ class RunServiceAsyncStub(RunServiceStub):
     """
     WatchRun: _aio.UnaryStreamMultiCallable[_run_service_pb2.WatchRunRequest, _run_service_pb2.WatchRunResponse]  # type: ignore[assignment]
     """Streams the events of a run, past ones first, and ends with `OK` after the
-    event that made the run terminal.
+    event that made the run terminal. Where the run was set going again since,
+    the stream goes on to its last event. `UNAVAILABLE` when the server stops:
+    the last token holds at the next one.
     """
 
 class RunServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -232,7 +236,9 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_run_service_pb2.WatchRunResponse], _abc.AsyncIterator[_run_service_pb2.WatchRunResponse]]:
         """Streams the events of a run, past ones first, and ends with `OK` after the
-        event that made the run terminal.
+        event that made the run terminal. Where the run was set going again since,
+        the stream goes on to its last event. `UNAVAILABLE` when the server stops:
+        the last token holds at the next one.
         """
 
 def add_RunServiceServicer_to_server(servicer: RunServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

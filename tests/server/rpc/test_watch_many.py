@@ -22,6 +22,7 @@ from server.store.records import EventRecord, RunState
 from server.store.store import Store
 from tests.support.league_server import LeagueServer, league_server, math_league, settings_for
 from tests.support.rounds import create
+from tests.support.scripted_endpoint import ScriptedReply
 from tests.support.scripted_league import Held, LeagueScript, eventually
 from tests.support.store_records import new_run
 from tests.support.wire import refused
@@ -221,6 +222,25 @@ def _event_of(state: str) -> Callable[[Transaction], None]:
         tx.touched.add("math-1")
 
     return work
+
+
+async def test_a_retried_run_is_watched_on_past_its_first_end(
+    server: LeagueServer, script: LeagueScript
+) -> None:
+    script.bend = lambda asked: (
+        ScriptedReply(text="No idea.") if asked.step == "1/answer/p2" else None
+    )
+    first = await server.play(create(math_league(3)))
+    script.bend = None
+    await server.runs.RetryRun(run_service_pb2.RetryRunRequest(name=NAME))
+    further = await server.watch(NAME, first[-1].resume_token)
+    succeeded = run_pb2.Run.STATE_SUCCEEDED
+    assert first[-1].event.run_state_changed.state == succeeded
+    assert further[-1].event.run_state_changed.state == succeeded
+    assert any(message.event.HasField("steps_reopened") for message in further)
+    everything = await server.watch(NAME)
+    assert everything == first + further
+    assert _numbers(everything) == list(range(1, len(everything) + 1))
 
 
 @pytest.mark.parametrize(
