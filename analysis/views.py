@@ -90,7 +90,9 @@ def _cell_view(cell: Cell | None, index: int) -> CellView:
     if cell is None or cell.state is State.NOT_DUE:
         return CellView(symbol="", words="not due", title="", look="notdue")
     told = words(cell)
-    title = f"Round {index}: {told}" + (f". {cell.detail}" if cell.detail else "")
+    # Most cells have arrived: a title for each would be half of a large page.
+    is_plain = cell.state is State.ARRIVED
+    title = "" if is_plain else f"Round {index}: {told}" + (f". {cell.detail}" * bool(cell.detail))
     look = "skipped" if cell.outcome == "skipped" else cell.state.name.lower()
     return CellView(symbol=symbol(cell), words=told, title=title, look=look)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import grpc
+import pytest
 from llm_crowdsourced.v1 import league_pb2, result_service_pb2, round_pb2, run_pb2, run_service_pb2
 
 from analysis.coverage import coverage as analysed
@@ -277,3 +278,25 @@ def test_a_page_is_bounded_in_bytes_and_holds_whole_rounds() -> None:
     # A round that does not fit is still told, or a client would never get past it.
     page, next_ = coverage_to(covered, first=3, last=9, page_bytes=10)
     assert ({cell.round for cell in page.cells}, next_) == ({3}, 4)
+
+
+@pytest.mark.parametrize(("lost", "is_warned"), [(0, False), (6, False), (7, True)])
+async def test_exactly_nine_tenths_is_enough_and_one_mark_less_is_not(
+    tmp_path: Path, lost: int, *, is_warned: bool
+) -> None:
+    """Of 60 marks: a setter's judgment has two of them, an answerer's one."""
+    steps = {6: 3, 7: 4, 0: 0}[lost]
+    unread = ("1/judgment/p1", "2/judgment/p2", "3/judgment/p3", "4/judgment/p2")[:steps]
+    script = LeagueScript(lambda asked: UNREADABLE if asked.step in unread else None)
+    async with (
+        script.endpoint() as endpoint,
+        league_server(settings_for(endpoint, tmp_path / "a.duckdb")) as server,
+    ):
+        await server.play(create(math_league(3, rounds_per_participant=5, max_reasks=0)))
+        found = await coverage(server)
+        request = result_service_pb2.GetStandingsRequest(name=NAME)
+        standings = await server.results.GetStandings(request)
+    assert (found.marks, found.planned_marks) == (60 - lost, 60)
+    assert bool(found.warning) is bool(standings.coverage_warning) is is_warned
+    if is_warned:
+        assert "53 of 60 planned marks (88.3 %) arrived;" in found.warning
