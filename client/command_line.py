@@ -40,7 +40,8 @@ def add_target(options: argparse.ArgumentParser) -> None:
         "--server",
         metavar="HOST:PORT",
         default="",
-        help="talk to this server; without it, one is started for the time of the command",
+        help="talk to this server; without it, one is started for the time of the command, or "
+        "found where one has the database open and the command plays nothing itself",
     )
     group.add_argument(
         "--ca",

@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any, cast
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from client.plain import clean, one_line
 
 _UNBOUNDED = 400
+_INDENT = "  "
+_COMMAND = "python client/"
 _TRAILING = re.compile(r"[ \t]+(?=\n|$)")
 
 
@@ -84,7 +87,28 @@ def is_drawn_on(console: Console) -> bool:
 
 
 def say(sentence: str, style: str = "") -> None:
-    """Writes a sentence to standard error."""
+    """Writes a sentence to standard error.
+
+    On a terminal a command in it is never broken by a new line, so that it can
+    be copied.
+    """
     console = chatter()
-    # A terminal's own wrapping cuts words; a log's lines are left as they are.
-    console.print(words(sentence, style), soft_wrap=not console.is_terminal)
+    if not console.is_terminal:
+        # A log's lines are left as they are.
+        console.print(words(sentence, style), soft_wrap=True)
+        return
+    for line in fitted(clean(sentence), console.width):
+        # A terminal's own wrapping cuts words, which a command does not mind.
+        console.print(Text(line, style), soft_wrap=line.startswith(_INDENT))
+
+
+def fitted(text: str, width: int) -> list[str]:
+    """Returns the lines of a text; a command that does not fit on its line gets one of its own."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        before, colon, command = line.partition(f": {_COMMAND}")
+        if colon and cell_len(line) > width:
+            lines += [f"{before}:", f"{_INDENT}{_COMMAND}{command}"]
+        else:
+            lines.append(line)
+    return lines

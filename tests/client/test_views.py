@@ -10,6 +10,7 @@ from rich.console import Console
 from client.line_view import LineView
 from client.live_view import Picture
 from client.run_progress import RunProgress
+from client.screen import fitted
 from tests.support.fake_service import BEGIN, IDS, event, league, run, state_event
 
 SETTERS = {i + 1: name for i, name in enumerate(IDS)}
@@ -241,6 +242,17 @@ def test_a_run_that_judges_again_has_no_answers_to_wait_for() -> None:
 
     assert progress.rounds[1].answers_planned == 0
     assert "1 of 4 ✓" in drawn(progress)
+
+
+def test_a_command_that_does_not_fit_gets_a_line_of_its_own() -> None:
+    told = "It is paused.\nGo on with it: python client/runs.py resume math-1 --server host:1"
+
+    assert fitted(told, 80) == told.splitlines()
+    assert fitted(told, 60) == [
+        "It is paused.",
+        "Go on with it:",
+        "  python client/runs.py resume math-1 --server host:1",
+    ]
 
 
 def test_lines_come_every_few_seconds_and_for_every_state() -> None:

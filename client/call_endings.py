@@ -1,0 +1,90 @@
+"""The calls of a run, and what became of each: whether its reply was of use."""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+
+from llm_crowdsourced.v1 import call_pb2, result_service_pb2, round_pb2
+
+from client import enum_words
+from client.connection import Connection
+from client.run_retry import steps_of
+
+UNREAD = "unread"
+_PAGE = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """What became of a call.
+
+    Attributes:
+        word: Its outcome, or `unread` where a reply came that could not be used.
+        cause: In one word; empty for a reply that could be used.
+        detail: One sentence; may be empty.
+    """
+
+    word: str
+    cause: str = ""
+    detail: str = ""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it brought what the step asked for."""
+        return self.word == "ok"
+
+
+class Endings:
+    """What became of the calls of a run: how each ended, and whether its reply was read.
+
+    A call that ended well may have brought a reply that could not be used: it
+    was asked for again, or its step ended unparsable.
+    """
+
+    def __init__(self, calls: Iterable[call_pb2.Call], rounds: Iterable[round_pb2.Round]) -> None:
+        self._last_ask: dict[_Step, int] = {}
+        for call in calls:
+            key = _step(call)
+            self._last_ask[key] = max(call.ask, self._last_ask.get(key, 0))
+        self._unread = {
+            (entry.index, step.role, step.participant): step.result
+            for entry in rounds
+            for step in steps_of(entry)
+            if step.result.outcome == round_pb2.OUTCOME_UNPARSABLE
+        }
+
+    def of(self, call: call_pb2.Call) -> Ending:
+        """Returns what became of a call."""
+        if call.outcome != round_pb2.OUTCOME_OK:
+            outcome = enum_words.outcome(call.outcome)
+            return Ending(word=outcome, cause=call.cause, detail=call.detail)
+        if call.ask < self._last_ask.get(_step(call), 0):
+            return Ending(word=UNREAD, cause="asked_again")
+        result = self._unread.get(_step(call))
+        if result is not None:
+            return Ending(word=UNREAD, cause=result.cause, detail=result.detail)
+        return Ending(word="ok")
+
+
+_Step = tuple[int, str, str]
+
+
+def _step(call: call_pb2.Call) -> _Step:
+    return call.round, enum_words.role(call.role), call.participant
+
+
+async def list_calls(
+    connection: Connection, name: str, view: "call_pb2.CallView.ValueType"
+) -> AsyncIterator[call_pb2.Call]:
+    """Yields every call of a run, page after page.
+
+    Raises:
+        CommandError: The run is not known, or the server does not answer.
+    """
+    request = result_service_pb2.ListCallsRequest(parent=name, page_size=_PAGE, view=view)
+    while True:
+        page = await connection.ask(connection.results.ListCalls, request)
+        for call in page.calls:
+            yield call
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
