@@ -87,11 +87,16 @@ class Asker:
         """The calls under way, and what they may take at worst."""
         return self._ledger.reserved
 
-    async def open(self) -> None:
-        """Takes up what is on record of the steps to ask for."""
-        self._history = await self._store.calls_of_open_steps(self._run_id)
-        self._first_asks = await self._store.earlier_askings(self._run_id)
+    def open(self) -> None:
+        """Takes the participants' models, which are ready by now."""
         self._chat = {p.id: self._models.chat_model(p) for p in self._league.participants}
+
+    async def take_up(self) -> None:
+        """Takes up what is on record of the steps to ask for."""
+        self._history, self._first_asks = await asyncio.gather(
+            self._store.calls_of_open_steps(self._run_id),
+            self._store.earlier_askings(self._run_id),
+        )
 
     def stop(self, reason: str) -> None:
         """Starts no further call. Those under way still arrive and are kept."""

@@ -21,6 +21,8 @@ T = TypeVar("T")
 class Asked(Generic[T]):
     """How asking ended; `value` is what was read, `None` unless the outcome is OK.
 
+    `detail` is a sentence on why it failed; after asking again with success, on why the
+    last reply before could not be used.
     `fatal` says that asking this participant again would only fail again.
     """
 
@@ -87,7 +89,7 @@ async def ask_until_read(
         if reply.outcome is Outcome.OK:
             value = read(reply.text)
             if not isinstance(value, Unreadable):
-                return Asked(outcome=Outcome.OK, value=value, reasks=ask)
+                return Asked(outcome=Outcome.OK, value=value, detail=last.detail, reasks=ask)
             await keep()
             last = Asked(
                 outcome=Outcome.UNPARSABLE, cause=value.cause, detail=value.detail, reasks=ask

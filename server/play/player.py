@@ -62,6 +62,8 @@ class Player:
         self._store = store
         self._requests = Requests(run.run_id, run.league, prompts)
         self._asker = Asker(run, prompts, store, models)
+        # Of a new run nothing is on record, which need not be read.
+        self._begun = bool(run.progress.calls or run.progress.done_steps)
         self._finished: Mapping[StepKey, StepRecord] = {}
 
     @property
@@ -96,8 +98,10 @@ class Player:
         Raises:
             ExceptionGroup: Our own failures, such as `StoreError`.
         """
-        self._finished = {step.key: step for step in await self._store.steps(self._run_id)}
-        await self._asker.open()
+        self._asker.open()
+        if self._begun:
+            steps, _ = await asyncio.gather(self._store.steps(self._run_id), self._asker.take_up())
+            self._finished = {step.key: step for step in steps}
         try:
             async with asyncio.TaskGroup() as group:
                 rounds = [

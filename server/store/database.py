@@ -187,6 +187,10 @@ class Database:
         except duckdb.Error as error:
             raise StoreError(f"the database cannot be read: {_without_paths(error)}") from error
 
+    def committed(self, key: Any) -> Any:
+        """Returns a cached value as the last commit left it; `None` if it is not cached."""
+        return self._cache.get(key)
+
     def stop_waiting(self) -> None:
         """Gives up writes that wait for room on a full disk; further ones do not wait."""
         self._closing.set()

@@ -248,7 +248,11 @@ class Store:
         Raises:
             NotFoundError: There is none of that id.
         """
-        return await self.database.read(lambda cursor: read_run(cursor, run_id))
+
+        def work(cursor: duckdb.DuckDBPyConnection) -> RunRecord:
+            return read_run(cursor, run_id, self.database.committed(("progress", run_id)))
+
+        return await self.database.read(work)
 
     async def runs(self, limit: int, before: int | None = None) -> list[RunRecord]:
         """Returns runs, the newest first; with `before`, those of smaller numbers."""

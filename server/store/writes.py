@@ -93,14 +93,16 @@ def find_run(tx: Transaction, run_id: str) -> RunRecord:
     return codec.load_run(row, progress_of(tx, run_id))
 
 
-def read_run(cursor: duckdb.DuckDBPyConnection, run_id: str) -> RunRecord:
-    """Returns a run as it is on disk.
+def read_run(
+    cursor: duckdb.DuckDBPyConnection, run_id: str, progress: Progress | None
+) -> RunRecord:
+    """Returns a run as it is on disk; its progress is counted where it is not known.
 
     Raises:
         NotFoundError: There is no such run.
     """
     row = _only(cursor.execute(_RUN, [run_id]).fetchall(), run_id)
-    progress = load_progress(cursor, run_id, codec.load_league(row[2]))
+    progress = progress or load_progress(cursor, run_id, codec.load_league(row[2]))
     return codec.load_run(row, progress)
 
 
