@@ -45,7 +45,8 @@ class Cell:
         state: How it stands.
         outcome: Outcome of the step; empty while there is none.
         cause: One word when it is missing.
-        detail: One sentence when it is missing.
+        detail: One sentence when it is missing; when it was asked for again, why the last
+            reply before could not be used.
         reasks: Times the model was asked again.
     """
 
@@ -293,7 +294,7 @@ def _cell(run: Run, round_: Round, role: str, who: str, result: StepResult) -> C
         state=state,
         outcome=result.outcome,
         cause="" if ok else result.cause,
-        detail="" if ok else result.detail,
+        detail=result.detail,
         reasks=result.reasks,
     )
 

@@ -17,7 +17,8 @@ class StepResult:
         outcome: `ok`, `refused`, `unparsable`, `truncated`, `unavailable`,
             `skipped`, or empty while the step has not finished.
         cause: One word when the outcome is not `ok`.
-        detail: One sentence for people when the outcome is not `ok`.
+        detail: One sentence for people when the outcome is not `ok`; after asking again
+            with success, why the last reply before could not be used.
         reasks: Times the model was asked again.
         repaired: The reply was broken JSON and was mended.
         calls: Calls that the step took.

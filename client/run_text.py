@@ -190,7 +190,8 @@ def _body(
         yield _indented(word(f"{told} ({why})" if why else told, "red"))
     elif result.reasks:
         times = plain.count(result.reasks, "time")
-        yield _indented(Text(f"read after asking again, {times}", style="yellow"))
+        why = f": {result.detail}" if result.detail else ""
+        yield _indented(word(f"read after asking again, {times}{why}", "yellow"))
     elif result.repaired:
         yield _indented(Text("read after its broken JSON was mended", style="yellow"))
     for key, value in fields:

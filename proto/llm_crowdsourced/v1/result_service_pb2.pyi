@@ -627,7 +627,9 @@ class CoverageCell(_message.Message):
     cause: _builtins.str
     """The cause in one word, when it is missing."""
     detail: _builtins.str
-    """One sentence for people, when it is missing."""
+    """One sentence for people when it is missing; when it was asked for again, why
+    the last reply before could not be used.
+    """
     reasks: _builtins.int
     """Times the model was asked again because its reply could not be read."""
     def __init__(

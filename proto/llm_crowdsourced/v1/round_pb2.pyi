@@ -195,7 +195,9 @@ class StepResult(_message.Message):
     `rate_limited`, `labels_missing` or `question_void`.
     """
     detail: _builtins.str
-    """One sentence for people; empty when `outcome` is `OUTCOME_OK`."""
+    """One sentence for people on why it failed. With `OUTCOME_OK` it says why the
+    last reply before could not be used, and is empty if the first could.
+    """
     reasks: _builtins.int
     """Times the model was asked again because its reply could not be read."""
     repaired: _builtins.bool

@@ -111,6 +111,7 @@ async def test_each_step_has_the_state_that_it_is_in(tmp_path: Path) -> None:
     assert len(found.cells) == 32
     cells = {f"{c.round}/{_ROLES[c.role]}/{c.participant}": c for c in found.cells}
     assert cells["1/answer/p4"].reasks == 1
+    assert cells["1/answer/p4"].detail == "the reply held no JSON object"
     assert cells["1/answer/p3"].outcome == round_pb2.OUTCOME_REFUSED
     assert (cells["1/judgment/p1"].cause, cells["1/judgment/p1"].reasks) == ("no_json", 2)
     assert cells["1/judgment/p4"].outcome == round_pb2.OUTCOME_UNAVAILABLE
@@ -118,7 +119,8 @@ async def test_each_step_has_the_state_that_it_is_in(tmp_path: Path) -> None:
     assert cells["2/judgment/p1"].cause == "question_void"
     assert cells["3/judgment/p1"].outcome == round_pb2.OUTCOME_UNSPECIFIED
     for cell in found.cells:
-        assert bool(cell.detail) == bool(cell.cause) == (cell.state == MISSING)
+        assert bool(cell.cause) == (cell.state == MISSING)
+        assert bool(cell.detail) == (cell.state in (MISSING, REASKED))
 
     # Round 1: p2 judges p4, p3 judges p2 and p4; round 4: nine marks of four judges.
     assert (found.marks, found.planned_marks) == (12, 36)
