@@ -1,0 +1,178 @@
+"""A provider's outage and an empty account pause a run; a participant's failure does not."""
+
+from collections.abc import Awaitable
+from pathlib import Path
+
+import pytest
+from llm_crowdsourced.v1 import round_pb2, run_pb2, run_service_pb2
+
+from server.league.league import Participant
+from server.league.outcome import Outcome
+from server.play.outage import STREAK, Outages
+from tests.support.league_server import league_server, math_league, settings_for
+from tests.support.rounds import calls, create, is_in_state, outcomes, rounds
+from tests.support.scripted_endpoint import ScriptedReply, failure
+from tests.support.scripted_league import Asked, Held, LeagueScript, eventually
+
+NAME = "runs/math-1"
+PAUSED = run_pb2.Run.STATE_PAUSED
+SUCCEEDED = run_pb2.Run.STATE_SUCCEEDED
+RESUME = run_service_pb2.ResumeRunRequest(name=NAME)
+RETRY = run_service_pb2.RetryRunRequest(name=NAME)
+
+
+def _player(number: int, provider: str = "gateway") -> Participant:
+    return Participant(id=f"p{number}", provider=provider, model=f"model-{number}")
+
+
+PLAYERS = [_player(1), _player(2), _player(3, "other"), _player(4, "other")]
+
+
+def _fail(outages: Outages, player: Participant, cause: str = "server_error") -> str:
+    return outages.ended(player, Outcome.UNAVAILABLE, cause, "HTTP 503: overloaded")
+
+
+def _serve(outages: Outages, player: Participant, outcome: Outcome = Outcome.OK) -> None:
+    assert outages.ended(player, outcome, "", "") == ""
+
+
+def test_steps_in_a_row_over_two_models_are_an_outage() -> None:
+    outages = Outages(PLAYERS)
+    for number in range(STREAK - 1):
+        assert _fail(outages, PLAYERS[number % 2]) == ""
+        # What another provider does says nothing of this one.
+        _serve(outages, PLAYERS[2])
+    reason = _fail(outages, PLAYERS[1], "stalled")
+    assert reason.startswith(
+        'provider "gateway" has failed 4 steps in a row (stalled: HTTP 503: overloaded)'
+    )
+
+
+@pytest.mark.parametrize("outcome", [o for o in Outcome if o is not Outcome.UNAVAILABLE])
+def test_any_reply_ends_the_streak(outcome: Outcome) -> None:
+    outages = Outages(PLAYERS)
+    for _ in range(3):
+        for number in range(STREAK - 1):
+            assert _fail(outages, PLAYERS[number % 2]) == ""
+        _serve(outages, PLAYERS[0], outcome)
+
+
+def test_one_model_that_fails_is_that_participants_own_failure() -> None:
+    outages = Outages(PLAYERS)
+    assert not any(_fail(outages, PLAYERS[0]) for _ in range(STREAK * 3))
+    # Of a provider with one model in the run, it is all there is.
+    outages = Outages([_player(1), _player(2, "other")])
+    assert [bool(_fail(outages, _player(1))) for _ in range(STREAK)] == [False] * 3 + [True]
+
+
+def test_one_model_that_cannot_be_reached_is_an_outage() -> None:
+    """A model of this machine whose process is gone, while the others play on."""
+    outages = Outages(PLAYERS)
+    for _ in range(STREAK - 1):
+        assert _fail(outages, PLAYERS[0], "unreachable") == ""
+        _serve(outages, PLAYERS[1])
+    assert _fail(outages, PLAYERS[0], "unreachable").startswith('model-1 of provider "gateway"')
+
+
+@pytest.mark.parametrize("cause", ["bad_request", "bad_body", "empty_reply", "unauthorized"])
+def test_what_no_waiting_mends_is_no_outage(cause: str) -> None:
+    outages = Outages(PLAYERS)
+    assert not any(_fail(outages, PLAYERS[n % 2], cause) for n in range(STREAK * 3))
+
+
+async def test_an_outage_pauses_the_run_and_it_is_played_out_later(tmp_path: Path) -> None:
+    """From the answers on the provider fails; few steps end so, and a retry asks them again."""
+
+    def bend(asked: Asked) -> ScriptedReply | None:
+        return None if asked.role == "question" else failure(503, "overloaded")
+
+    script = LeagueScript(bend)
+    async with script.endpoint() as endpoint:
+        settings = settings_for(endpoint, tmp_path / "a.duckdb", max_retries=0)
+        async with league_server(settings) as server:
+            await server.runs.CreateRun(create(math_league(6, max_concurrent_calls=4)))
+            paused = await is_in_state(server, PAUSED)
+            await eventually(lambda: endpoint.in_flight == 0)
+            asked = len(script.asked)
+            script.bend = None
+            await server.runs.ResumeRun(RESUME)
+            resumed = await is_in_state(server, SUCCEEDED)
+            again = await server.runs.RetryRun(RETRY)
+            ended = await is_in_state(server, SUCCEEDED)
+            played = await rounds(server)
+    assert paused.state_reason.startswith(
+        'provider "scripted" has failed 4 steps in a row (server_error: the endpoint failed '
+        "(HTTP 503: overloaded))"
+    )
+    assert "resume" in paused.state_reason
+    # Six questions, and no more than were under way when it was told.
+    assert asked <= 6 + STREAK + 3
+    assert paused.progress.failed_steps >= STREAK
+    assert resumed.progress.failed_steps == again.reopened_steps
+    assert ended.progress.failed_steps == 0
+    assert outcomes(played) == {"question OK": 6, "answer OK": 30, "judgment OK": 36}
+
+
+async def test_an_endpoint_that_is_gone_pauses_the_run(tmp_path: Path) -> None:
+    held = Held(lambda asked: asked.role == "question")
+    script = LeagueScript(held)
+    async with script.endpoint() as endpoint:
+        settings = settings_for(endpoint, tmp_path / "a.duckdb", max_retries=0)
+        async with league_server(settings) as server:
+            await server.runs.CreateRun(create(math_league(6, max_concurrent_calls=1)))
+            await eventually(lambda: held.waiting == 1)
+            await endpoint.__aexit__(None, None, None)
+            paused = await is_in_state(server, PAUSED)
+    assert "has failed 4 steps in a row (unreachable: " in paused.state_reason
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [failure(402, "top up"), failure(429, "You exceeded your quota", "insufficient_quota")],
+    ids=["402", "insufficient_quota"],
+)
+async def test_an_empty_account_pauses_the_run_with_the_step_open(
+    tmp_path: Path, empty: ScriptedReply
+) -> None:
+    held = Held(lambda asked: asked.step == "1/question/p1")
+
+    def bend(asked: Asked) -> ScriptedReply | Awaitable[ScriptedReply] | None:
+        return empty if asked.role == "answer" else held(asked)
+
+    script = LeagueScript(bend)
+    async with script.endpoint() as endpoint:
+        settings = settings_for(endpoint, tmp_path / "a.duckdb", max_retries=3)
+        async with league_server(settings) as server:
+            await server.runs.CreateRun(create(math_league(4)))
+            await eventually(lambda: len(script.of("answer")) > 0 and endpoint.in_flight == 1)
+            # The call under way arrives and is kept.
+            held.let_go()
+            paused = await is_in_state(server, PAUSED)
+            refused = len(script.of("answer"))
+            played = await rounds(server)
+            script.bend = None
+            await server.runs.ResumeRun(RESUME)
+            ended = await is_in_state(server, SUCCEEDED)
+            made = await calls(server)
+    assert paused.state_reason.startswith('provider "scripted": the account\'s quota is used up')
+    assert paused.state_reason.endswith("resume the run: runs.py resume math-1")
+    assert outcomes(played)["question OK"] == 4
+    assert paused.progress.failed_steps == paused.progress.done_steps - 4 == 0
+    assert ended.progress.ok_steps == 32
+    assert len(script.times()) == 32
+    failed = [c for c in made if c.outcome == round_pb2.OUTCOME_UNAVAILABLE]
+    assert len(failed) == refused == len(script.asked) - 32
+    assert {c.cause for c in failed} == {"quota_exhausted"}
+
+
+async def test_a_provider_out_for_all_does_not_end_the_run_at_once(tmp_path: Path) -> None:
+    """Calls that wait for their next try when the pause comes leave their steps open."""
+    script = LeagueScript(lambda _: failure(500, "down"))
+    async with script.endpoint() as endpoint:
+        settings = settings_for(endpoint, tmp_path / "a.duckdb", max_retries=0)
+        async with league_server(settings) as server:
+            await server.runs.CreateRun(create(math_league(12)))
+            paused = await is_in_state(server, PAUSED)
+    # All twelve were under way at once; what came back after the fourth is open.
+    assert STREAK <= paused.progress.failed_steps < 12
+    assert len(script.asked) <= 12
