@@ -31,6 +31,9 @@ class View(Protocol):
     def say(self, sentence: str) -> None:
         """Shows a sentence beside the rest."""
 
+    def note(self, notice: str) -> None:
+        """Shows why the run stands still, for as long as it does: until it is empty."""
+
 
 async def get_run(connection: Connection, name: str) -> run_pb2.Run:
     """Returns a run as it is now.
@@ -99,7 +102,7 @@ async def _events(
                 request.resume_token = response.resume_token
                 if response.notice != notice:
                     notice = response.notice
-                    view.say(notice or "It goes on.")
+                    view.note(notice)
                 if response.HasField("event"):
                     yield response.event
         except CallError as error:

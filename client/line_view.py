@@ -74,6 +74,10 @@ class LineView:
         """Writes a sentence."""
         self._console.print(words(sentence), soft_wrap=True)
 
+    def note(self, notice: str) -> None:
+        """Writes why the run stands still, and that it goes on."""
+        self.say(notice or "It goes on.")
+
     def _write(self, progress: RunProgress, when: datetime, told: str) -> None:
         parts = [plain.duration(progress.elapsed(when)), plain.one_line(told, 200)]
         parts += numbers(progress) if progress.progress.done_steps else []

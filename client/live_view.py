@@ -37,15 +37,18 @@ _STATE_STYLES = {
 class Picture:
     """A run as it is at one moment, drawn to fit the width and height it gets."""
 
-    def __init__(self, progress: RunProgress, now: datetime) -> None:
+    def __init__(self, progress: RunProgress, now: datetime, notice: str = "") -> None:
         self._progress = progress
         self._now = now
+        self._notice = notice
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draws it."""
         marks = _ascii_marks if options.ascii_only else _marks
         height = options.max_height
         parts: list[RenderableType] = [_header(self._progress, self._now, options.max_width)]
+        if self._notice:
+            parts.append(word(self._notice, "yellow"))
         preparing = [p for p in self._progress.preparations.values() if not p.is_done]
         parts += [_preparation(p, options.max_width) for p in preparing]
         parts += [_bar(self._progress, options.max_width), _numbers(self._progress)]
@@ -254,6 +257,7 @@ class LiveView:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._progress: RunProgress | None = None
+        self._notice = ""
         self._live = Live(
             console=console,
             get_renderable=self._picture,
@@ -283,7 +287,11 @@ class LiveView:
         """Writes a sentence above the picture."""
         self._console.print(word(sentence))
 
+    def note(self, notice: str) -> None:
+        """Keeps why the run stands still, to draw it with the run."""
+        self._notice = notice
+
     def _picture(self) -> RenderableType:
         if self._progress is None:
             return Text("waiting for the server", style="dim")
-        return Picture(self._progress, datetime.now(UTC))
+        return Picture(self._progress, datetime.now(UTC), self._notice)

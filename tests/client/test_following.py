@@ -173,6 +173,19 @@ async def test_a_broken_connection_is_mended_without_a_lost_event(
     assert "Lost the server" in capsys.readouterr().err
 
 
+async def test_why_a_run_stands_still_is_told_while_it_does(
+    service: FakeService, session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = "the disk of league.duckdb is full: make room, and it goes on"
+    service.events = [RUNNING, full, full, event(2), SUCCEEDED]
+
+    assert await play(session, league(), NO_REPORT) == ExitStatus.OK
+
+    lines = capsys.readouterr().err.splitlines()
+    assert lines.count(full) == 1
+    assert lines.index("It goes on.") == lines.index(full) + 1
+
+
 async def test_a_refused_watch_is_not_tried_again(service: FakeService, session: Session) -> None:
     service.refusals["WatchRun"] = refusal(code_pb2.INTERNAL, "Broken.", "STORE_FAILED")
 

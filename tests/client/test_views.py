@@ -179,6 +179,15 @@ def test_reopened_steps_are_open_again() -> None:
     assert [line.split()[:3] for line in again.splitlines()][-1] == ["4", "di", "✓"]
 
 
+def test_why_the_run_stands_still_is_in_the_picture() -> None:
+    console = Console(file=io.StringIO(), width=60, color_system=None)
+    full = "the disk is full: make room, and it goes on"
+    console.print(Picture(after(a_league_under_way()), BEGIN + timedelta(seconds=20), full))
+
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().splitlines()[1].rstrip() == full
+
+
 def test_changed_limits_are_shown_with_what_is_used() -> None:
     change = event_pb2.RunLimitsChanged(max_concurrent_calls=8)
     change.budget.max_calls = 40

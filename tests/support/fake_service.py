@@ -86,8 +86,8 @@ class FakeService(
 
     Attributes:
         run: The one run that there is; `None` before `CreateRun`.
-        events: What a watch tells; a number is a broken connection after which
-            the watch goes on.
+        events: What a watch tells; a text is the notice of a heartbeat, and
+            `None` a broken connection after which the watch goes on.
         estimate: Answer to `EstimateRun`.
         refusals: Errors to answer with, by method; each is used once.
         rounds: The rounds.
@@ -104,7 +104,7 @@ class FakeService(
 
     def __init__(self) -> None:
         self.run: run_pb2.Run | None = run()
-        self.events: Sequence[event_pb2.RunEvent | None] = ()
+        self.events: Sequence[event_pb2.RunEvent | str | None] = ()
         self.estimate = run_service_pb2.EstimateRunResponse(calls=32, marks=36, cost_usd=0.0)
         self.refusals: dict[str, status_pb2.Status] = {}
         self.rounds: list[round_pb2.Round] = []
@@ -182,7 +182,7 @@ class FakeService(
         start = int(request.resume_token or 0)
         # The run is where its last event left it, whichever is told now.
         for item in self.events:
-            if item is not None and item.HasField("run_state_changed"):
+            if isinstance(item, event_pb2.RunEvent) and item.HasField("run_state_changed"):
                 self._known().state = item.run_state_changed.state
                 self._known().state_reason = item.run_state_changed.reason
         for position, item in enumerate(self.events[start:], start + 1):
@@ -190,6 +190,9 @@ class FakeService(
                 self.events = [e for e in self.events if e is not None]
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "connection lost")
                 return
+            if isinstance(item, str):
+                yield run_service_pb2.WatchRunResponse(notice=item, resume_token=str(position))
+                continue
             yield run_service_pb2.WatchRunResponse(event=item, resume_token=str(position))
         yield run_service_pb2.WatchRunResponse(resume_token=str(len(self.events)))
         if self._known().state < run_pb2.Run.STATE_SUCCEEDED:
