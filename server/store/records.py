@@ -28,7 +28,7 @@ class RunState(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """Whether a run stays in this state for ever."""
+        """Whether nothing goes on in this state by itself; only a retry may leave it."""
         return self in {RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED}
 
 
