@@ -141,3 +141,11 @@ def test_a_run_with_its_judging_again_counts_questions_twice_and_says_so() -> No
     (note,) = pooling_notes(Dataset(runs=(again, third)))
     assert note.startswith("again-1 and again-2")
     assert pooling_notes(Dataset(runs=(again,))) == ()
+
+
+def test_a_reply_that_was_asked_for_again_tells_why() -> None:
+    html = " ".join(html_of(league(Recipe(n=4, holes=HOLES))).split())
+    assert re.search(r"asked again 1.{1,4} A label was ranked twice\.", html)
+    assert "reply mended" in html
+    title = "Round 1: usable after asking again. A label was ranked twice."
+    assert title in html

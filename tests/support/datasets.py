@@ -176,16 +176,18 @@ def _judgment(
     if not shown:
         result = StepResult(outcome="skipped", cause="no_answers", detail="Nothing to judge.")
         return Judgment(judge=judge, result=result)
+    why = "A label was ranked twice."
     if (index, judge) in holes.judgments:
-        why = "A label was ranked twice."
         result = StepResult(
             outcome="unparsable", cause="duplicate_label", detail=why, reasks=2, calls=3
         )
         return Judgment(judge=judge, result=result, answerers=tuple(shown))
+    is_reasked = (index, judge) in holes.reasked
     result = StepResult(
         outcome="ok",
+        detail=why if is_reasked else "",
         repaired=(index, judge) in holes.mended,
-        reasks=int((index, judge) in holes.reasked),
+        reasks=int(is_reasked),
         calls=1,
     )
     order = sorted(shown, key=lambda name: -views[name])
