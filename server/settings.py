@@ -59,6 +59,8 @@ class ProviderSettings(_Record):
         timeout_s: Seconds that one call may take in all.
         stall_s: Seconds without a byte after which a streamed call is given up.
         max_retries: Attempts beyond the first where a retry may help.
+        backoff_s: Seconds before the first retry, at most; twice as many before
+            each further one, up to a minute.
         bounded_schemas: The endpoint takes bounds of strings and numbers in a
             JSON schema.
         models: What is known of single models, by name.
@@ -74,6 +76,7 @@ class ProviderSettings(_Record):
     timeout_s: float = Field(default=600.0, gt=0)
     stall_s: float = Field(default=180.0, gt=0)
     max_retries: int = Field(default=5, ge=0, le=20)
+    backoff_s: float = Field(default=1.0, ge=0, le=60)
     bounded_schemas: bool = False
     models: dict[str, ModelSettings] = Field(default_factory=dict)
 

@@ -4,6 +4,11 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more of the machine than of what is tested.
+settings.register_profile("no_clock", deadline=None)
+settings.load_profile("no_clock")
 
 # What is skipped on purpose everywhere but in its own make target.
 _ON_REQUEST = "make league-test"

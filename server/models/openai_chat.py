@@ -24,7 +24,6 @@ from server.settings import ModelSettings, ProviderSettings
 
 Sleep = Callable[[float], Awaitable[object]]
 
-_FIRST_BACKOFF_S = 1.0
 _MAX_BACKOFF_S = 60.0
 _HEADER_SAFE = " /:@!$&'()*+,;=~[]"
 
@@ -93,7 +92,8 @@ class OpenAIChat:
                 if tried.attempt.fatal:
                     self._endpoint.concessions.served = False
                 return tried.attempt
-            backoff = _random.uniform(0, min(_MAX_BACKOFF_S, _FIRST_BACKOFF_S * 2**failures))
+            first_s = self._endpoint.settings.backoff_s
+            backoff = _random.uniform(0, min(_MAX_BACKOFF_S, first_s * 2**failures))
             failures += 1
             await self._sleep(max(backoff, tried.retry_after_s or 0.0))
 

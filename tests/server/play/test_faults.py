@@ -1,0 +1,166 @@
+"""Every fault of the table, forced over real HTTP at one step of a whole league.
+
+None becomes an answer, a mark or a crash: the step ends with its cause, the run
+goes on to its end, and nothing else in the tables differs.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+import pytest_asyncio
+from llm_crowdsourced.v1 import run_pb2
+
+from tests.support.fault_league import (
+    ANSWER,
+    JUDGMENT,
+    UNDISTURBED,
+    WITHOUT,
+    Play,
+    Played,
+    outcome_name,
+    play_all,
+    plays,
+)
+from tests.support.faults import RETRIES
+
+STEPS = 18
+MARKS = 12
+
+
+@pytest_asyncio.fixture(scope="module")
+async def league(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Played]:
+    return await play_all(tmp_path_factory.mktemp("faults"))
+
+
+def cases(step: str, *, always: bool) -> Sequence[object]:
+    """Returns the leagues of a step as parameters, named by their fault."""
+    return [
+        pytest.param(play, id=play.fault.name)
+        for play in plays()
+        if play.fault is not None and (play.step, play.always) == (step, always)
+    ]
+
+
+def attempts(played: Played) -> list[tuple[int, int]]:
+    """Returns the numbers of the step's calls: asking and attempt."""
+    return [(call.ask, call.attempt) for call in played.calls]
+
+
+def without(played: Played, step: str) -> list[tuple[object, ...]]:
+    """Returns the marks but those of one judgment."""
+    index, _, judge = step.split("/")
+    return [mark for mark in played.marks if mark[:2] != (int(index), judge)]
+
+
+def test_the_undisturbed_league_is_whole(league: Mapping[str, Played]) -> None:
+    played = league[UNDISTURBED]
+    assert played.run.progress.ok_steps == played.run.progress.calls == STEPS
+    assert (len(played.answers), len(played.marks), played.standings.marks) == (6, MARKS, MARKS)
+
+
+@pytest.mark.parametrize("play", cases(JUDGMENT, always=True))
+def test_a_judgment_that_goes_wrong_each_time(league: Mapping[str, Played], play: Play) -> None:
+    played, whole, fault = league[play.run_id], league[UNDISTURBED], play.fault
+    assert fault is not None
+    assert played.run.state == run_pb2.Run.STATE_SUCCEEDED, played.run.state_reason
+    assert (played.outcome, played.result.cause) == (fault.outcome, fault.cause)
+    assert bool(played.result.detail) is (fault.outcome != "OK")
+    assert played.result.repaired is fault.repaired
+    _assert_calls(played)
+    assert played.answers == whole.answers
+    if fault.outcome != "OK":
+        assert played.marks == without(whole, JUDGMENT)
+        assert played.standings.marks == played.run.progress.marks == MARKS - 2
+        assert played.standings.planned_marks == MARKS
+        assert dict(played.run.progress.failures) == {fault.cause: 1}
+    elif fault.alters:
+        assert without(played, JUDGMENT) == without(whole, JUDGMENT)
+        assert played.standings.marks == MARKS
+    else:
+        assert played.marks == whole.marks
+        assert played.standings == whole.standings
+
+
+def _assert_calls(played: Played) -> None:
+    """Asserts that every call of a step that went wrong each time is on record as what it was."""
+    fault = played.play.fault
+    assert fault is not None
+    expected = [(ask, at) for ask in range(fault.askings) for at in range(fault.attempts)]
+    assert attempts(played) == expected
+    assert played.result.calls == len(expected)
+    assert played.result.reasks == fault.askings - 1
+    for call in played.calls:
+        assert call.http_status == fault.status
+        assert call.HasField("http_status") is (fault.status != 0)
+        assert outcome_name(call.outcome) == fault.call_outcome
+        assert call.cause == (fault.cause if fault.call_outcome != "OK" else "")
+
+
+@pytest.mark.parametrize("play", cases(JUDGMENT, always=False))
+def test_a_judgment_that_goes_wrong_once(league: Mapping[str, Played], play: Play) -> None:
+    played, whole, fault = league[play.run_id], league[UNDISTURBED], play.fault
+    assert fault is not None
+    assert played.run.state == run_pb2.Run.STATE_SUCCEEDED, played.run.state_reason
+    assert played.answers == whole.answers
+    if not fault.passes:
+        assert (played.outcome, played.result.cause) == (fault.outcome, fault.cause)
+        assert played.marks == without(whole, JUDGMENT)
+        return
+    assert (played.outcome, played.result.cause) == ("OK", "")
+    if fault.outcome == "OK":
+        assert attempts(played) == [(0, 0)]
+    else:
+        again = (0, 1) if fault.attempts > 1 else (1, 0)
+        assert attempts(played) == [(0, 0), again]
+        assert not played.result.repaired
+    if not fault.alters or fault.outcome != "OK":
+        assert played.marks == whole.marks
+        assert played.standings == whole.standings
+        assert not played.run.progress.failures
+
+
+@pytest.mark.parametrize("play", cases(ANSWER, always=True))
+def test_an_answer_that_goes_wrong_each_time(league: Mapping[str, Played], play: Play) -> None:
+    played, fault = league[play.run_id], play.fault
+    assert fault is not None
+    assert played.run.state == run_pb2.Run.STATE_SUCCEEDED, played.run.state_reason
+    assert (played.outcome, played.result.cause) == (fault.outcome, fault.cause)
+    _assert_calls(played)
+    if fault.alters:
+        others = [answer for answer in played.answers if answer[:2] != (3, "p1")]
+        assert others == league[WITHOUT].answers
+        assert len(played.marks) == MARKS
+        return
+    expected = league[UNDISTURBED if fault.outcome == "OK" else WITHOUT]
+    assert played.answers == expected.answers
+    assert played.marks == expected.marks
+    assert played.standings == expected.standings
+
+
+def test_a_league_without_an_answer_lacks_what_was_said_of_it(
+    league: Mapping[str, Played],
+) -> None:
+    """The setter judges one answer in place of two; who would have judged it alone judges none."""
+    played, whole = league[WITHOUT], league[UNDISTURBED]
+    assert len(played.answers) == 5
+    assert [mark[:3] for mark in played.marks] == [
+        mark[:3] for mark in whole.marks if (mark[0], mark[2]) != (3, "p1")
+    ]
+
+
+def test_tied_answers_share_their_mean_rank(league: Mapping[str, Played]) -> None:
+    for played in league.values():
+        if played.play.fault is not None and played.play.fault.name == "ties":
+            ranks = [mark[5] for mark in played.marks if mark[:2] == (3, "p3")]
+            assert ranks == [1.5, 1.5]
+
+
+def test_missing_usage_is_unknown_and_charged_at_its_worst(league: Mapping[str, Played]) -> None:
+    for played in league.values():
+        if played.play.fault is not None and played.play.fault.name == "usage missing":
+            (call,) = [c for c in played.calls if not c.usage.HasField("completion_tokens")]
+            assert call.charged_tokens > call.usage.completion_tokens
+
+
+def test_retries_are_bounded(league: Mapping[str, Played]) -> None:
+    assert max(call.attempt for played in league.values() for call in played.calls) == RETRIES
