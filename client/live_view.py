@@ -159,6 +159,8 @@ def _told(progress: RunProgress, width: int) -> list[RenderableType]:
 
 def waited_for(progress: RunProgress) -> str:
     """Returns such as `7 answers; judgments of cy (2), di`: names where they are few."""
+    if not (progress.progress.done_steps or progress.preparations):
+        return "the first reply"
     parts = []
     for role, numbers in sorted(progress.waited_for().items()):
         replies = sum(numbers.values())

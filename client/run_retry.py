@@ -12,7 +12,7 @@ from client import enum_words, plain, use_of_limits
 from client.command_line import plain_json, print_json
 from client.dataset import list_rounds
 from client.exit_status import ExitStatus
-from client.failures import CallError
+from client.failures import CallError, CommandError
 from client.follow import get_run
 from client.playing import PlayOptions, finish
 from client.run_name import run_id
@@ -23,6 +23,7 @@ from client.watching import watch
 # Every endpoint is asked for its models before the run goes on.
 _RETRY_TIMEOUT_S = 180.0
 _RETRIED = {round_pb2.OUTCOME_UNAVAILABLE, round_pb2.OUTCOME_UNPARSABLE}
+_LEFT = {run_pb2.Run.STATE_PENDING, run_pb2.Run.STATE_RUNNING}
 _RETRIABLE = {run_pb2.Run.STATE_SUCCEEDED, run_pb2.Run.STATE_PAUSED}
 
 
@@ -89,6 +90,12 @@ async def retry(
     """
     connection = session.connection
     run = await get_run(connection, name)
+    if session.ends_with_server and run.state in _LEFT:
+        raise CommandError(
+            f"{run_id(name)} has not been played to its end, and no server plays it now. Go on "
+            f"with it first: {session.command('runs', 'resume', run_id(name))}",
+            ExitStatus.REFUSED,
+        )
     view = round_pb2.ROUND_VIEW_BASIC
     failed = failed_steps([r async for r in list_rounds(connection, name, view)])
     if not failed.again and run.state in _RETRIABLE:

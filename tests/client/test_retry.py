@@ -1,14 +1,17 @@
 """`runs.py retry`: what it says before it asks, and what it asks for."""
 
 import json
+from dataclasses import replace
+from typing import cast
 
 import pytest
 from google.rpc import code_pb2, error_details_pb2
 from llm_crowdsourced.v1 import league_pb2, round_pb2, run_pb2, run_service_pb2
 
 from client import run_retry
+from client.embedded_server import EmbeddedServer
 from client.exit_status import ExitStatus
-from client.failures import CallError
+from client.failures import CallError, CommandError
 from client.playing import PlayOptions
 from client.session import Session
 from tests.support.fake_service import FakeService, league, refusal, run
@@ -144,6 +147,21 @@ async def test_a_run_that_is_being_played_is_refused_by_its_server(
 
     assert caught.value.status == ExitStatus.REFUSED
     assert "To ask again" not in capsys.readouterr().err
+
+
+async def test_a_run_left_by_a_killed_server_has_to_go_on_first(
+    failed: FakeService, session: Session
+) -> None:
+    assert failed.run is not None
+    failed.run.state = run_pb2.Run.STATE_RUNNING
+    own = replace(session.connection, embedded=cast("EmbeddedServer", object()))
+    alone = replace(session, connection=own)
+
+    with pytest.raises(CommandError, match=r"runs\.py resume math-1") as caught:
+        await run_retry.retry(alone, "runs/math-1", league_pb2.Budget(), PlayOptions())
+
+    assert caught.value.status == ExitStatus.REFUSED
+    assert not failed.asked(run_service_pb2.RetryRunRequest)
 
 
 async def test_an_unknown_run(session: Session) -> None:

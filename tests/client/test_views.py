@@ -148,6 +148,7 @@ def test_a_run_that_goes_on_shows_again_what_is_made_ready() -> None:
 
 
 def test_who_is_waited_for_is_told_when_few_are() -> None:
+    assert "Waiting for the first reply" in drawn(after([RUNNING]))
     events = [RUNNING, step(2, 1, 1, "ada"), step(3, 1, 2, "bob"), step(4, 2, 1, "bob")]
     assert "Waiting for 6 answers" in drawn(after(events[:2] + events[3:]))
     assert "Waiting for answers of cy, di" in drawn(after(events[:3]))
