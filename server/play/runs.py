@@ -362,8 +362,10 @@ class Runs:
         failure = _failure(error)
         try:
             if failure.reason == StoreError.reason:
-                # Nothing is wrong with the run: it goes on once the store works.
-                await self._paused(run_id, failure.message)
+                # Nothing is wrong with the run: it goes on once the store works. When
+                # this server stops, it stays as it is, for the next one to take up.
+                if not self._closing:
+                    await self._paused(run_id, failure.message)
                 return
             await self._store.set_state(
                 run_id, RunState.FAILED, reason=failure.message, failure=failure
