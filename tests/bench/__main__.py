@@ -5,13 +5,14 @@ import os
 import platform
 import sys
 
-from tests.bench import latency, league_wall, throughput, watching
+from tests.bench import faults, latency, league_wall, throughput, watching
 
 MEASUREMENTS = {
     "league_wall": league_wall.measure,
     "throughput": throughput.measure,
     "latency": latency.measure,
     "watching": watching.measure,
+    "faults": faults.measure,
 }
 
 

@@ -3,13 +3,14 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from llm_crowdsourced.v1 import call_pb2, league_pb2, result_service_pb2, round_pb2, run_pb2
 
 from server.settings import ProviderSettings, ServerSettings, Settings
-from tests.support.faults import FAULTS, REASKS, RETRIES, STALL_S, Fault
+from tests.support.faults import DIALECTS, FAULTS, REASKS, RETRIES, STALL_S, Dialect, Fault
 from tests.support.league_replies import play_along
 from tests.support.league_server import LeagueServer, league_server, math_league
 from tests.support.rounds import create, marks, rounds, run
@@ -23,7 +24,15 @@ ANSWER = "3/answer/p1"
 UNDISTURBED = "undisturbed"
 WITHOUT = "without"
 
+UNREACHABLE = Fault(
+    name="connection refused", make=lambda good: good, outcome="UNAVAILABLE", cause="unreachable",
+    status=0, attempts=1 + RETRIES,
+)  # fmt: skip
+"""Forced by taking the endpoint away; see `play_unreachable`."""
+
 _AT_ONCE = 16
+_MODELS = ("model-1", "model-2", "model-3")
+_BEFORE_JUDGMENT = "3/judgment/p2"
 
 Table = Sequence[tuple[object, ...]]
 
@@ -36,11 +45,22 @@ class Play:
     fault: Fault | None = None
     step: str = ""
     always: bool = True
+    dialect: Dialect | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
-    """What came of it."""
+    """What came of it.
+
+    Attributes:
+        play: The league.
+        run: The run at its end.
+        result: How the step ended that went wrong, the last judgment if none did.
+        calls: The calls of that step; all of them if no step is named.
+        answers: Answers that were read.
+        marks: Round, judge and what makes a mark, without its reason.
+        standings: Standings.
+    """
 
     play: Play
     run: run_pb2.Run
@@ -76,7 +96,7 @@ def plays() -> list[Play]:
         found.append(Play(f"judgment-once-{number}", fault, JUDGMENT, always=False))
         if not (fault.judge or fault.fatal):
             found.append(Play(f"answer-always-{number}", fault, ANSWER))
-    return found
+    return found + [Play(f"dialect-{n}", dialect=dialect) for n, dialect in enumerate(DIALECTS)]
 
 
 @dataclass
@@ -94,6 +114,8 @@ class _Script:
         good = self.good.setdefault((step, first.prompt), play_along(first))
         play, time = self.plays[run_id], self.times[run_id, step]
         self.times[run_id, step] += 1
+        if play.dialect is not None and play.dialect.refuses(request.body):
+            return play.dialect.response
         if play.fault is None or step != play.step or (time and not play.always):
             return good
         return play.fault.make(good)
@@ -105,7 +127,7 @@ async def play_all(folder: Path) -> dict[str, Played]:
     base = [Play(UNDISTURBED), Play(WITHOUT, refusal, ANSWER)]
     chosen = {play.run_id: play for play in [*base, *plays()]}
     script = _Script(chosen)
-    async with ScriptedEndpoint(script, models=["model-1", "model-2", "model-3"]) as endpoint:
+    async with ScriptedEndpoint(script, models=_MODELS) as endpoint:
         # A provider for each, so that none hears of what another was refused.
         provider = ProviderSettings(base_url=endpoint.base_url, max_retries=RETRIES, backoff_s=0.02)
         impatient = provider.model_copy(update={"stall_s": STALL_S})
@@ -132,6 +154,53 @@ async def play_all(folder: Path) -> dict[str, Played]:
             return {name: await _played(server, play) for name, play in chosen.items()}
 
 
+async def play_unreachable(folder: Path, *, always: bool) -> Played:
+    """Plays a league whose third participant's endpoint is gone when it judges last.
+
+    Args:
+        folder: For the database.
+        always: It stays away; otherwise it is back once a call has failed.
+    """
+    play = Play("refused", UNREACHABLE, JUDGMENT, always=always)
+    script = _Script({play.run_id: Play(play.run_id)})
+    gone = ScriptedEndpoint(script, models=["model-3"])
+
+    async def reply(request: ScriptedRequest) -> ScriptedReply:
+        if request.headers[STEP_HEADER] == _BEFORE_JUDGMENT:
+            await gone.__aexit__(None, None, None)
+        return script(request)
+
+    async with AsyncExitStack() as stack:
+        there = await stack.enter_async_context(ScriptedEndpoint(reply, models=_MODELS))
+        await gone.__aenter__()
+        first = ProviderSettings(base_url=there.base_url)
+        retries = RETRIES if always else 20
+        last = ProviderSettings(base_url=gone.base_url, max_retries=retries, backoff_s=0.05)
+        settings = Settings(
+            server=ServerSettings(address="127.0.0.1:0", database=folder / "b.duckdb"),
+            providers={"first": first, "last": last},
+        )
+        server = await stack.enter_async_context(league_server(settings))
+        made = league("first")
+        made.participants[2].provider = "last"
+        await server.runs.CreateRun(create(made, play.run_id))
+        if not always:
+            await _until_unreachable(server, play.run_id)
+            await stack.enter_async_context(ScriptedEndpoint(script, port=gone.port))
+        await server.watch(f"runs/{play.run_id}")
+        return await _played(server, play)
+
+
+async def _until_unreachable(server: LeagueServer, run_id: str) -> None:
+    request = result_service_pb2.ListCallsRequest(parent=f"runs/{run_id}", page_size=1000)
+    async with asyncio.timeout(30):
+        while True:
+            page = await server.results.ListCalls(request)
+            if any(call.cause == UNREACHABLE.cause for call in page.calls):
+                return
+            await asyncio.sleep(0.01)
+
+
 def league(provider: str) -> league_pb2.League:
     """Returns the league that is played: three participants, one call after another."""
     made = math_league(3, max_reasks=REASKS, max_concurrent_calls=1)
@@ -154,7 +223,10 @@ async def _played(server: LeagueServer, play: Play) -> Played:
         play=play,
         run=await run(server, name),
         result=_result(found[int(round_) - 1], role, participant),
-        calls=[c for c in page.calls if (c.round, c.role, c.participant) == wanted],
+        calls=[
+            c for c in page.calls
+            if not play.step or (c.round, c.role, c.participant) == wanted
+        ],
         answers=[
             (r.index, a.answerer, a.text, a.final_answer)
             for r in found for a in r.answers if outcome_name(a.result.outcome) == "OK"

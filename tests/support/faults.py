@@ -243,6 +243,52 @@ JUDGE_FAULTS = (
 )  # fmt: skip
 """A judgment that says what it may not, or in a form that it should not have."""
 
+
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """Something that an endpoint does not take for a model, ever.
+
+    Attributes:
+        name: What it does not take, for people.
+        refuses: Says whether a request holds it.
+        response: How such a request is refused.
+        refusals: Refusals of a model until it is known what to leave out.
+        response_format: How replies are asked for once that is known.
+    """
+
+    name: str
+    refuses: Callable[[Mapping[str, Any]], bool]
+    response: ScriptedReply
+    refusals: int = 1
+    response_format: str = "json_schema"
+
+
+def _format(body: Mapping[str, Any]) -> str:
+    return str(body.get("response_format", {}).get("type", ""))
+
+
+DIALECTS = (
+    Dialect(
+        name="400, JSON schema not supported",
+        refuses=lambda body: _format(body) == "json_schema",
+        response=failure(400, "response_format json_schema is not supported by this model"),
+        response_format="json_object",
+    ),
+    Dialect(
+        name="400, response_format not supported",
+        refuses=lambda body: "response_format" in body,
+        response=failure(400, "Unknown parameter: 'response_format'."),
+        refusals=2,
+        response_format="text",
+    ),
+    Dialect(
+        name="400, parameter not supported",
+        refuses=lambda body: "temperature" in body,
+        response=failure(400, "temperature is not supported by this model", param="temperature"),
+    ),
+)
+"""What is left out from then on, so that nothing is lost."""
+
 FAULTS: Mapping[str, Fault] = {
     fault.name: fault for fault in (*ENDPOINT_FAULTS, *TEXT_FAULTS, *JUDGE_FAULTS)
 }

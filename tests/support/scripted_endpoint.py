@@ -111,6 +111,7 @@ class ScriptedEndpoint:
         models: Sequence[str] = ("scripted",),
         latency_s: float = 0.0,
         listing: ScriptedReply | None = None,
+        port: int = 0,
     ) -> None:
         """Creates the endpoint.
 
@@ -119,13 +120,14 @@ class ScriptedEndpoint:
             models: Models that it lists.
             latency_s: Wait before each reply.
             listing: Answer to the request for the list, in place of `models`.
+            port: Where it listens; a free port if 0.
         """
         self._reply = reply
         self._models = models
         self._latency_s = latency_s
         self._listing = listing
         self._runner: web.ServerRunner | None = None
-        self._port = 0
+        self._port = port
         self.requests: list[ScriptedRequest] = []
         self.received = asyncio.Event()
         self.listings = 0
@@ -140,7 +142,7 @@ class ScriptedEndpoint:
             web.Server(self._handle, access_log=None), shutdown_timeout=0.1
         )
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0, backlog=4096).start()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port, backlog=4096).start()
         self._port = self._runner.addresses[0][1]
         return self
 
@@ -152,6 +154,11 @@ class ScriptedEndpoint:
     ) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._port
 
     @property
     def base_url(self) -> str:

@@ -5,6 +5,7 @@ goes on to its end, and nothing else in the tables differs.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -19,6 +20,7 @@ from tests.support.fault_league import (
     Played,
     outcome_name,
     play_all,
+    play_unreachable,
     plays,
 )
 from tests.support.faults import RETRIES
@@ -135,6 +137,46 @@ def test_an_answer_that_goes_wrong_each_time(league: Mapping[str, Played], play:
     assert played.answers == expected.answers
     assert played.marks == expected.marks
     assert played.standings == expected.standings
+
+
+@pytest.mark.parametrize(
+    "play", [pytest.param(p, id=p.dialect.name) for p in plays() if p.dialect is not None]
+)
+def test_what_an_endpoint_does_not_take_is_left_out_and_remembered(
+    league: Mapping[str, Played], play: Play
+) -> None:
+    played, whole, dialect = league[play.run_id], league[UNDISTURBED], play.dialect
+    assert dialect is not None
+    assert played.run.progress.ok_steps == STEPS
+    assert (played.answers, played.marks) == (whole.answers, whole.marks)
+    refused = [call for call in played.calls if call.cause]
+    # Each of the three models is refused once a step down, and never again.
+    assert len(refused) == 3 * dialect.refusals == len(played.calls) - STEPS
+    for call in refused:
+        assert (call.cause, call.http_status) == ("bad_request", 400)
+        assert "asked again" in call.detail
+    assert {c.response_format for c in played.calls if not c.cause} == {dialect.response_format}
+
+
+async def test_a_connection_that_is_refused_each_time(
+    league: Mapping[str, Played], tmp_path: Path
+) -> None:
+    played, whole = await play_unreachable(tmp_path, always=True), league[UNDISTURBED]
+    assert played.run.state == run_pb2.Run.STATE_SUCCEEDED
+    assert (played.outcome, played.result.cause) == ("UNAVAILABLE", "unreachable")
+    _assert_calls(played)
+    assert played.answers == whole.answers
+    assert played.marks == without(whole, JUDGMENT)
+
+
+async def test_a_connection_that_is_refused_until_the_endpoint_is_back(
+    league: Mapping[str, Played], tmp_path: Path
+) -> None:
+    played, whole = await play_unreachable(tmp_path, always=False), league[UNDISTURBED]
+    assert (played.outcome, played.result.reasks) == ("OK", 0)
+    assert {call.cause for call in played.calls[:-1]} == {"unreachable"}
+    assert (played.answers, played.marks) == (whole.answers, whole.marks)
+    assert played.standings == whole.standings
 
 
 def test_a_league_without_an_answer_lacks_what_was_said_of_it(
