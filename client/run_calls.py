@@ -50,7 +50,7 @@ class Choice:
 
 
 async def conceded(connection: Connection, name: str) -> list[str]:
-    """Returns, a sentence a participant, whose replies were not asked for by JSON schema.
+    """Returns, a sentence each, what endpoints did not take: JSON schemas, or settings.
 
     That is what remains where an endpoint does not take a schema, or no JSON mode.
 
@@ -59,14 +59,21 @@ async def conceded(connection: Connection, name: str) -> list[str]:
     """
     every: Counter[str] = Counter()
     others: Counter[tuple[str, str]] = Counter()
+    notes: Counter[tuple[str, str]] = Counter()
     async for call in list_calls(connection, name, call_pb2.CALL_VIEW_BASIC):
         every[call.participant] += 1
         if call.response_format not in {"", _SCHEMA}:
             others[call.participant, call.response_format] += 1
-    return [
+        if call.outcome == round_pb2.OUTCOME_OK and call.detail:
+            notes[call.participant, call.detail] += 1
+    told = [
         f"{who}: asked for as {_FORMATS.get(how, how)} and not by JSON schema in {number:,} of "
         f"{plain.count(every[who], 'call')}"
         for (who, how), number in sorted(others.items())
+    ]
+    return told + [
+        f"{who}: {note}, in {number:,} of {plain.count(every[who], 'call')}"
+        for (who, note), number in sorted(notes.items())
     ]
 
 

@@ -58,7 +58,8 @@ class Attempt:
         attempt: Number of the attempt at its asking, from 0.
         outcome: OK (a reply to read), REFUSED, TRUNCATED or UNAVAILABLE.
         cause: One word when the outcome is not OK, such as `rate_limited`.
-        detail: One sentence for people when the outcome is not OK.
+        detail: One sentence for people when the outcome is not OK; otherwise a
+            note, such as which setting the endpoint did not take, or nothing.
         text: The reply's text as it came; the body of an error otherwise.
         http_status: Status; `None` when no response arrived.
         finish_reason: As the provider gave it; empty if it gave none.

@@ -7,6 +7,7 @@ and what a refusal names is left out from then on.
 """
 
 import re
+from collections.abc import Container
 from typing import Any
 
 from server.models.endings import names_missing_model
@@ -92,6 +93,20 @@ class Concessions:
         elif self.response_format == "json_object":
             kept["response_format"] = {"type": "json_object"}
         return kept
+
+    def note(self, wanted: Container[str]) -> str:
+        """Says which settings a request goes without that decide how a model replies.
+
+        Args:
+            wanted: The settings that the participant has.
+
+        Returns:
+            A sentence; empty if none is missing.
+        """
+        missing = [name for name in _DROPPABLE if name in self._dropped and name in wanted]
+        if not missing:
+            return ""
+        return f"asked without {', '.join(missing)}, which the endpoint does not take"
 
     def learn(self, body: dict[str, Any], status: int, message: str, param: str = "") -> str:
         """Learns from a refusal, if it names something that can be left out.

@@ -6,7 +6,7 @@ import json
 import random
 import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from server.carrying import carry_through
@@ -145,6 +145,9 @@ class OpenAIChat:
                 raise
             if ending.outcome is not Outcome.UNAVAILABLE:
                 endpoint.concessions.served = True
+            if ending.outcome is Outcome.OK and sent.note:
+                note = "; ".join(filter(None, (ending.detail, sent.note)))
+                ending = replace(ending, detail=note)
             conceded = self._concede(sent.body, exchange, ending)
             if conceded:
                 detail = f"{ending.detail}; asked again {conceded}"
@@ -158,13 +161,20 @@ class OpenAIChat:
         )
 
     def _encoded(self, request: ChatRequest) -> "_Sent":
-        learnt = self._endpoint.concessions.learnt
-        body = self._body(request)
+        """Returns the request as the endpoint takes it, as far as that is known."""
+        concessions = self._endpoint.concessions
+        full = self._fullest(request)
+        body = concessions.apply(
+            full,
+            request.schema_name,
+            request.schema,
+            bounded=self._endpoint.settings.bounded_schemas,
+        )
         text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-        return _Sent(body, text.encode(), learnt)
+        return _Sent(body, text.encode(), concessions.learnt, concessions.note(full))
 
-    def _body(self, request: ChatRequest) -> dict[str, Any]:
-        """Returns the fullest request that the endpoint is not known to refuse."""
+    def _fullest(self, request: ChatRequest) -> dict[str, Any]:
+        """Returns the request with all the participant's settings."""
         participant, endpoint = self._participant, self._endpoint
         stream = endpoint.prices.stream if endpoint.prices is not None else None
         if stream is None:
@@ -179,7 +189,7 @@ class OpenAIChat:
             "stream": True if stream else None,
             "stream_options": {"include_usage": True} if stream else None,
         }
-        body: dict[str, Any] = {
+        return {
             "model": participant.model,
             "messages": [
                 {
@@ -192,9 +202,6 @@ class OpenAIChat:
             ],
             **{key: value for key, value in optional.items() if value is not None},
         }
-        return endpoint.concessions.apply(
-            body, request.schema_name, request.schema, bounded=endpoint.settings.bounded_schemas
-        )
 
     def _concede(self, body: dict[str, Any], exchange: Exchange, ending: Ending) -> str:
         """Learns what to leave out next time; empty if the refusal is not of that kind."""
@@ -250,11 +257,19 @@ class OpenAIChat:
 
 @dataclass(frozen=True)
 class _Sent:
-    """A request as it is sent; `learnt` counts what the endpoint had refused by then."""
+    """A request as it is sent.
+
+    Attributes:
+        body: The request.
+        data: The same, encoded.
+        learnt: How much the endpoint had refused by then.
+        note: What of the participant's settings it goes without; empty if nothing.
+    """
 
     body: dict[str, Any]
     data: bytes
     learnt: int
+    note: str
 
     @property
     def response_format(self) -> str:

@@ -184,6 +184,9 @@ class ScriptedEndpoint:
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
         try:
             return await self._answer(request, received)
+        except ConnectionError:
+            # Who asked has gone, as it may.
+            return web.Response()
         finally:
             self.in_flight -= 1
             self.durations.append(time.monotonic() - received.at)

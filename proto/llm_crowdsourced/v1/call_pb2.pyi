@@ -88,7 +88,10 @@ class Call(_message.Message):
     cause: _builtins.str
     """Cause in one word when `outcome` is not `OUTCOME_OK`."""
     detail: _builtins.str
-    """One sentence for people when `outcome` is not `OUTCOME_OK`."""
+    """One sentence for people when `outcome` is not `OUTCOME_OK`. Otherwise a
+    note on the call, such as which setting of its participant the endpoint
+    did not take; empty if there is none.
+    """
     http_status: _builtins.int
     """HTTP status; unset when no response arrived."""
     finish_reason: _builtins.str

@@ -46,6 +46,9 @@ async def test_a_refused_parameter_is_left_out_at_once_and_for_good(
     assert chat.gate.causes == ["bad_request", "", ""]
     assert f"asked again without {refused}" in chat.gate.attempts[0].detail
     assert chat.clock.sleeps == []
+    note = f"asked without {refused}, which the endpoint does not take"
+    decides = refused not in {"stream", "stream_options"}
+    assert first.detail == second.detail == (note if decides else "")
     sent, mended, later = (set(request.body) for request in chat.endpoint.requests)
     assert mended == later
     assert sent - mended == ({"stream", "stream_options"} if refused == "stream" else {refused})

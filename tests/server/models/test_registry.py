@@ -232,6 +232,9 @@ async def test_providers_are_listed_with_their_models_prices_and_licences() -> N
     assert "NO_SUCH_KEY" in found["gone"].problem
     assert found["local"].reachable
     assert [(model.name, model.license) for model in found["local"].models] == [("tiny", "MIT")]
+    free = found["local"].models[0].prices
+    assert free is not None
+    assert (free.prompt_usd_per_million, free.completion_usd_per_million) == (0, 0)
     assert models.price("own", "m") == prices
     assert models.price("own", "unknown") is None
     assert models.price("unknown", "m") is None

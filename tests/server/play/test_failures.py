@@ -181,17 +181,6 @@ async def test_a_wrong_key_ends_its_participant_alone(tmp_path: Path) -> None:
         assert played.result(f"4/judgment/{participant}").outcome == round_pb2.OUTCOME_OK
 
 
-async def test_a_provider_that_fails_is_recorded_and_the_others_go_on(tmp_path: Path) -> None:
-    played = await play(tmp_path, only("1/answer/p2", failure(503, "overloaded")))
-    result = played.result("1/answer/p2")
-    assert result.outcome == round_pb2.OUTCOME_UNAVAILABLE
-    assert result.calls == 1
-    assert outcomes(played.rounds)["judgment OK"] == 16
-    (call,) = [c for c in played.calls if (c.round, c.participant, c.role) == (1, "p2", 2)]
-    assert call.http_status == 503
-    assert call.outcome == round_pb2.OUTCOME_UNAVAILABLE
-
-
 async def test_an_answer_that_names_its_maker_is_flagged(tmp_path: Path) -> None:
     named = ScriptedReply(text='{"solution": "As ChatGPT I say 4.", "answer": "4"}')
     script = LeagueScript(only("1/answer/p2", named))
