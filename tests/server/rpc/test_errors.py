@@ -224,8 +224,9 @@ async def test_a_store_that_cannot_be_read_tells_no_path(
             f'IO Error: Could not read from file "{tmp_path}/league.duckdb": x'
         )
 
-    monkeypatch.setattr("server.store.store.load_progress", fail)
-    found = await refused(server.runs.CreateRun(create(math_league(3))))
+    monkeypatch.setattr("server.store.store.read_run", fail)
+    request = run_service_pb2.GetRunRequest(name="runs/math-1")
+    found = await refused(server.runs.GetRun(request))
     assert (found.code, found.reason) == (grpc.StatusCode.INTERNAL, "STORE_FAILED")
     assert str(tmp_path) not in found.message
     assert "Could not read from file (path): x" in found.message
