@@ -147,12 +147,46 @@ async def test_the_limit_grows_back_to_a_limit_that_was_changed_meanwhile() -> N
 
 
 async def test_a_hold_keeps_the_whole_provider_back() -> None:
-    pacer = Pacer(max_concurrent=4)
-    pacer.hold(0.1)
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
-    await asyncio.gather(*(_hold(pacer, (0, 0), lambda: None) for _ in range(3)))
-    assert loop.time() - begun >= 0.09
+    """However many places are free, and whichever run asks; calls under way go on."""
+    clock = Clock()
+    pacer = Pacer(max_concurrent=4, clock=clock)
+    went: list[float] = []
+
+    async def call(run: str) -> None:
+        async with pacer.place((0, 0), 1, run):
+            went.append(clock.now)
+
+    async with pacer.place((0, 0), 1, "a"):
+        pacer.hold(30)
+        pacer.hold(10)
+        waiting = [asyncio.create_task(call(run)) for run in "aab"]
+        await asyncio.sleep(0)
+        assert pacer.in_flight == 1
+    clock.now += 29
+    pacer.succeeded()
+    pacer.set_rates()
+    await asyncio.sleep(0)
+    assert went == []
+    clock.now += 1
+    pacer.set_rates()
+    await asyncio.gather(*waiting)
+    assert went == [clock.now] * 3
+
+
+async def test_growth_never_passes_the_limit_and_halving_never_comes_twice_a_second() -> None:
+    clock = Clock()
+    pacer = Pacer(max_concurrent=64, clock=clock)
+    limits = []
+    for _ in range(40):
+        clock.now += 0.25
+        pacer.throttled()
+        limits.append(pacer.limit)
+    assert limits[:12] == [32] * 4 + [16] * 4 + [8] * 4
+    for _ in range(64 * 10 + 5):
+        before = pacer.limit
+        pacer.succeeded()
+        assert before <= pacer.limit <= min(before + 1, 64)
+    assert pacer.limit == 64
 
 
 async def test_requests_wait_for_their_minute() -> None:
