@@ -12,10 +12,12 @@ from server.league.schedule import planned_marks, planned_steps
 from server.store.database import Transaction
 from server.store.records import CallRecord, Progress, StepRecord
 
+# What a judging again took over from its source asked nobody in this run.
 _STEPS = """
 select count(*), count(*) filter (outcome = 'ok'),
-    count(*) filter (outcome not in ('ok', 'skipped'))
-from step where run_id = ?
+    count(*) filter (outcome not in ('ok', 'skipped')
+        and (source_run = '' or role = 'judgment'))
+from step join run using (run_id) where run_id = ?
 """
 _FAILURES = """
 select cause, count(*) from step where run_id = ? and outcome <> 'ok' group by cause order by cause

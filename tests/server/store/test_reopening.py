@@ -159,7 +159,10 @@ async def test_what_was_taken_over_is_not_asked_for_again(store: Store) -> None:
     judgment = StepKey(1, Role.JUDGMENT, "p1")
     await store.finish_step("math-2", step(judgment, outcome=Outcome.UNAVAILABLE, cause="x"))
     await store.set_state("math-2", RunState.PAUSED)
+    # The source's failures are not this run's.
+    assert (await store.run("math-2")).progress.failed_steps == 1
     assert (await store.reopen("math-2")).steps == 1
+    assert (await store.run("math-2")).progress.failed_steps == 0
     done = {s.key for s in await store.steps("math-2")}
     assert FAILED in done
     assert judgment not in done
