@@ -94,9 +94,10 @@ async def test_the_limit_of_a_provider_holds_for_all_runs_together(tmp_path: Pat
 
 
 async def test_earlier_rounds_go_first_where_calls_have_to_wait(tmp_path: Path) -> None:
+    """What a step makes ready joins the queue once it is on disk, so calls take longer than that."""
     script = LeagueScript()
     async with (
-        script.endpoint() as endpoint,
+        script.endpoint(latency_s=0.05) as endpoint,
         league_server(settings_for(endpoint, tmp_path / "a.duckdb")) as server,
     ):
         league = math_league(3, rounds_per_participant=3, max_concurrent_calls=1)
