@@ -165,7 +165,8 @@ class Asker:
         reason = self._outages.ended(participant, asked.outcome, asked.cause, asked.detail)
         if reason:
             self._pause(reason)
-        return True
+        # A run that stops tries a failed call no more, and so has not come to an end of it.
+        return not self._stop_reason or asked.outcome is not Outcome.UNAVAILABLE or asked.fatal
 
     def _pause(self, reason: str) -> None:
         self.pause_reason = self.pause_reason or reason

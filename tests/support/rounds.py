@@ -92,6 +92,6 @@ async def is_in_state(
 ) -> run_pb2.Run:
     """Waits until a run is in a state now, whatever it was before, and returns it."""
     async with asyncio.timeout(30):
-        while (found := await run(server, name)).state != state:
+        while (found := await run(server, name)).state != state:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.01)
     return found

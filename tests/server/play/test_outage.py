@@ -107,7 +107,8 @@ async def test_an_outage_pauses_the_run_and_it_is_played_out_later(tmp_path: Pat
     assert "resume" in paused.state_reason
     # Six questions, and no more than were under way when it was told.
     assert asked <= 6 + STREAK + 3
-    assert paused.progress.failed_steps >= STREAK
+    # The step that told it stays open, as do those that came back after it.
+    assert paused.progress.failed_steps == STREAK - 1
     assert resumed.progress.failed_steps == again.reopened_steps
     assert ended.progress.failed_steps == 0
     assert outcomes(played) == {"question OK": 6, "answer OK": 30, "judgment OK": 36}
@@ -166,13 +167,13 @@ async def test_an_empty_account_pauses_the_run_with_the_step_open(
 
 
 async def test_a_provider_out_for_all_does_not_end_the_run_at_once(tmp_path: Path) -> None:
-    """Calls that wait for their next try when the pause comes leave their steps open."""
+    """Calls that fail together leave their steps open once the pause has come."""
     script = LeagueScript(lambda _: failure(500, "down"))
     async with script.endpoint() as endpoint:
         settings = settings_for(endpoint, tmp_path / "a.duckdb", max_retries=0)
         async with league_server(settings) as server:
             await server.runs.CreateRun(create(math_league(12)))
             paused = await is_in_state(server, PAUSED)
-    # All twelve were under way at once; what came back after the fourth is open.
-    assert STREAK <= paused.progress.failed_steps < 12
+    # All twelve were under way at once; from the fourth on they are open.
+    assert paused.progress.failed_steps == STREAK - 1
     assert len(script.asked) <= 12
