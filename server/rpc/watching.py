@@ -2,8 +2,9 @@
 
 The table of events is the only truth. What costs is reading it and writing its
 rows as messages, so for all watchers of a run one reader does both, once: it
-keeps the newest messages, and a watcher that stands further back reads the
-table itself. A watcher is a position and nothing else: it can lose no event,
+takes the events that come with each commit, reads the table where it missed some,
+and keeps the newest messages. A watcher that stands further back reads the table
+itself. A watcher is a position and nothing else: it can lose no event,
 however slow it is, and it takes no memory for what it has not read.
 
 Sending must not hold up playing, which shares the thread: a burst of events
@@ -19,6 +20,7 @@ from llm_crowdsourced.v1 import run_service_pb2 as pb
 from server.errors import InvalidTokenError, NotFoundError
 from server.rpc import convert
 from server.rpc.requests import page_position, page_token
+from server.store.changes import Feed
 from server.store.records import EventRecord
 from server.store.store import Store
 
@@ -202,14 +204,14 @@ class _Tail:
 
     async def _keep_up(self) -> None:
         try:
-            with self._store.changes.watching(self._run_id) as changed:
+            with self._store.changes.watching(self._run_id) as feed:
                 await self._begin()
                 self._ready.set()
                 while not self._closing.is_set():
-                    await _either(changed, self._closing)
-                    changed.clear()
+                    await _either(feed.changed, self._closing)
                     await self._give_way()
-                    if await self._read():
+                    feed.changed.clear()
+                    if await self._take(feed):
                         await self._wake()
                     pause = self.watchers * _S_BETWEEN_WAKES_A_WATCHER
                     await asyncio.sleep(max(_LEAST_S_BETWEEN_WAKES, pause))
@@ -227,18 +229,30 @@ class _Tail:
         self._first = max(0, last - _KEPT) + 1
         await self._read()
 
-    async def _read(self) -> bool:
-        """Reads what is new; says whether there was anything."""
+    async def _take(self, feed: Feed) -> bool:
+        """Takes what is new, from the table where it was not told; says whether there was any."""
         before = self.last
+        events, whole = feed.take()
+        self._add([event for event in events if event.sequence > before])
+        if not whole or (events and events[-1].sequence > self.last):
+            await self._read()
+        return self.last > before
+
+    async def _read(self) -> None:
         while events := await self._store.events(self._run_id, self.last, _ROWS):
-            self._messages += self._written(events)
-            self.over = convert.is_terminal(events[-1])
+            self._add(events)
             if len(events) < _ROWS:
                 break
+
+    def _add(self, events: Sequence[EventRecord]) -> None:
+        """Keeps the events that come next; those from a gap on are left to the table."""
+        if not events or events[0].sequence != self.last + 1:
+            return
+        self._messages += self._written(events)
+        self.over = convert.is_terminal(events[-1])
         if (surplus := len(self._messages) - _KEPT) > _ROWS:
             del self._messages[:surplus]
             self._first += surplus
-        return self.last > before
 
     async def _give_way(self) -> None:
         """Lets a burst of playing go first: the calls that follow from it are what takes long."""

@@ -14,7 +14,7 @@ import logging
 import queue
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -86,7 +86,7 @@ class Transaction:
         self._cache = cache
         self._changed: dict[Any, Any] = {}
         self._rows: dict[str, list[Row]] = {}
-        self.touched: set[str] = set()
+        self.news: dict[str, list[Any]] = {}
 
     def insert(self, table: str, row: Row) -> None:
         """Adds a row, to be inserted before the next statement or the commit."""
@@ -110,6 +110,14 @@ class Transaction:
         """Changes a cached value, if the transaction commits."""
         self._changed[key] = value
 
+    def tell(self, name: str, what: Any = None) -> None:
+        """Has `on_commit` told that something of that name has changed, and to what.
+
+        Without `what` it hears of nothing that this transaction did to the name.
+        """
+        self.news.setdefault(name, [])
+        self.news[name] = [] if what is None else [*self.news[name], what]
+
     def flush(self) -> None:
         """Inserts the rows so far."""
         gathered, self._rows = self._rows, {}
@@ -131,8 +139,8 @@ class Database:
 
     Args:
         path: The file; created, with its folder, if it does not exist.
-        on_commit: Called on the writer's thread after a commit, with the names
-            that its transactions touched.
+        on_commit: Called on the writer's thread after a commit, with what its
+            transactions told.
 
     Attributes:
         path: The file.
@@ -143,7 +151,9 @@ class Database:
             this program, damaged, or cannot be written.
     """
 
-    def __init__(self, path: Path, on_commit: Callable[[set[str]], None]) -> None:
+    def __init__(
+        self, path: Path, on_commit: Callable[[Mapping[str, Sequence[Any]]], None]
+    ) -> None:
         self.path = path
         self._on_commit = on_commit
         self._connection = _open(path)
@@ -273,7 +283,7 @@ class Database:
             _roll_back(cursor)
             raise
         transaction.commit_caches()
-        self._on_commit(transaction.touched)
+        self._on_commit(transaction.news)
         _tell(batch, values)
 
 

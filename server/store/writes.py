@@ -1,5 +1,6 @@
 """What the writes of a run do, each within its transaction."""
 
+import json
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -10,7 +11,16 @@ from server.league.league import League
 from server.store import codec
 from server.store.database import Transaction
 from server.store.progress import after_call, load_progress, no_progress
-from server.store.records import CallRecord, Failure, NewRun, Progress, RunRecord, RunState, utc_now
+from server.store.records import (
+    CallRecord,
+    EventRecord,
+    Failure,
+    NewRun,
+    Progress,
+    RunRecord,
+    RunState,
+    utc_now,
+)
 
 _RUN = f"select {codec.RUN_COLUMNS} from run where run_id = ?"  # noqa: S608
 _COPIED_STEPS = """
@@ -200,15 +210,20 @@ def add_event(tx: Transaction, run_id: str, kind: str, body: dict[str, Any]) -> 
 
     sequence = tx.cached(("events", run_id), last) + 1
     tx.set_cached(("events", run_id), sequence)
+    progress, now, text = progress_of(tx, run_id), utc_now(), codec.dump(body)
     tx.insert(
         "event",
         {
             "run_id": run_id,
             "sequence": sequence,
-            "happened_at": utc_now(),
+            "happened_at": now,
             "kind": kind,
-            "body": codec.dump(body),
-            "progress": codec.dump_progress(progress_of(tx, run_id)),
+            "body": text,
+            "progress": codec.dump_progress(progress),
         },
     )
-    tx.touched.add(run_id)
+    # Read back from its text, so that a watcher hears exactly what the table holds.
+    event = EventRecord(
+        sequence=sequence, at=now, kind=kind, body=json.loads(text), progress=progress
+    )
+    tx.tell(run_id, event)

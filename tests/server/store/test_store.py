@@ -212,8 +212,9 @@ async def test_watchers_wake_for_their_run_alone(store: Store) -> None:
     await store.create_run(new_run("run-b"))
     with store.changes.watching("run-a") as one, store.changes.watching("run-b") as other:
         await store.finish_step("run-a", step())
-        await asyncio.wait_for(one.wait(), 5)
-        assert not other.is_set()
+        await asyncio.wait_for(one.changed.wait(), 5)
+        assert not other.changed.is_set()
+        assert one.take() == (await store.events("run-a", 1, 10), True)
 
 
 async def test_the_views_give_means_and_how_many_they_rest_on(store: Store) -> None:
