@@ -30,8 +30,10 @@ async def measure() -> None:
         print(f"  {name:<36} {'OK':<12} {calls}")
     once = [p for p in played if p.play.step == JUDGMENT and not p.play.always]
     passed = [p for p in once if p.outcome == "OK"]
-    lost = ", ".join(p.play.fault.name for p in once if p.play.fault and p not in passed)
-    print(f"\nForced once: {len(passed)} of {len(once)} faults cost nothing; the others: {lost}")
+    print(f"\nForced once: {len(passed)} of {len(once)} faults cost nothing; the others:")
+    for league in once:
+        if league not in passed:
+            print(_row(league))
 
 
 def _row(league: Played) -> str:
