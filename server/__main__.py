@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import uvloop
+
 from server.app import AddressError, serving
 from server.errors import DatabaseUnusableError
 from server.log import set_up_logging
@@ -28,7 +30,8 @@ def main() -> int:
     set_up_logging()
     try:
         settings = _with(load_settings(arguments.settings), arguments)
-        asyncio.run(_serve(settings, arguments))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, arguments))
     except (SettingsError, DatabaseUnusableError, AddressError) as error:
         print(f"llm-crowdsourced server: {error}", file=sys.stderr)
         if isinstance(error, DatabaseUnusableError) and arguments.until_stdin_closes:

@@ -24,6 +24,7 @@ _INVALID_ESCAPE = re.compile(r'\\(?:u(?![0-9a-fA-F]{4})|(?!["\\/bfnrtu]))')
 # a form feed and "rac". What can be told apart from real white space is put
 # back; backspace, form feed and a lone carriage return never stand in a text on
 # purpose.
+_CONTROL = re.compile(r"[\x08-\x0d]")
 _LOST_COMMANDS = (
     (re.compile(r"\x08(?=[a-zA-Z])"), r"\\b"),
     (re.compile(r"\x0c(?=[a-zA-Z])"), r"\\f"),
@@ -168,6 +169,7 @@ def as_text(value: Any) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    for pattern, command in _LOST_COMMANDS:
-        text = pattern.sub(command, text)
+    if _CONTROL.search(text):
+        for pattern, command in _LOST_COMMANDS:
+            text = pattern.sub(command, text)
     return text.encode("utf-8", "replace").decode().strip()

@@ -130,11 +130,14 @@ def _left_out(settings: ProviderSettings) -> tuple[str, ...]:
 
 
 def _headers(client: openai.AsyncOpenAI, settings: ProviderSettings) -> dict[str, str]:
-    """Returns the headers that the SDK would send, those that belong to nobody left out."""
+    """Returns the headers that the SDK would send, those that belong to nobody left out.
+
+    So are those in which the SDK tells of the machine that it runs on.
+    """
     left_out = _left_out(settings)
     told = {**client.default_headers, **client.auth_headers}
     return {
         name: value
         for name, value in told.items()
-        if isinstance(value, str) and name not in left_out
+        if isinstance(value, str) and name not in left_out and not name.startswith("X-Stainless")
     }

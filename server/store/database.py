@@ -315,7 +315,8 @@ def _open(path: Path) -> duckdb.DuckDBPyConnection:
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
                 "memory_limit": "1GB",
-                "threads": "2",
+                # A commit is a few small inserts, which more threads only delay.
+                "threads": "1",
             },
         )
     except OSError as error:
