@@ -12,6 +12,7 @@ from server.league.outcome import Outcome
 from server.league.prompts import PromptSet, render
 from server.league.reading import Unreadable
 from server.models.chat import CallGate, ChatModel, ChatRequest, Message
+from server.play.requests import as_kept
 from server.store.records import CallRecord
 
 T = TypeVar("T")
@@ -79,7 +80,7 @@ async def ask_until_read(
     for ask in range(max_reasks + 1):
         number = first_ask + ask
         past = [call for call in history if call.ask == number]
-        reply = _reply_on_record(past)
+        reply = _reply_on_record(past, asked)
         if reply is None:
             asked = replace(asked, first_attempt=len(past))
             attempt = await model.ask(asked, gate_for(number, asked))
@@ -108,11 +109,17 @@ async def ask_until_read(
     return last
 
 
-def _reply_on_record(past: Sequence[CallRecord]) -> _Reply | None:
-    """Returns the reply that an asking got before a restart; failed calls are no reply."""
+def _reply_on_record(past: Sequence[CallRecord], asked: ChatRequest) -> _Reply | None:
+    """Returns the reply that an asking got before a restart.
+
+    A failed call is no reply, and a reply to another prompt is not this one's: a
+    judge may have been asked about an answer that could not be kept.
+    """
     if not past or past[-1].outcome is Outcome.UNAVAILABLE:
         return None
     call = past[-1]
+    if call.prompt != as_kept(asked):
+        return None
     return _Reply(call.outcome, call.raw_reply, call.cause, call.detail)
 
 

@@ -5,7 +5,6 @@ for the moment that reading it takes, so that it goes to disk in one transaction
 with the step that it finishes; whatever else comes next writes it first.
 """
 
-import json
 from collections.abc import Callable, MutableMapping
 
 from server.league.outcome import Outcome
@@ -13,6 +12,7 @@ from server.league.schedule import StepKey
 from server.models.chat import Attempt, CallRefused, ChatRequest
 from server.play.ledger import Amount, Ledger, charged
 from server.play.ports import RunStore
+from server.play.requests import as_kept
 from server.store.records import CallRecord
 
 
@@ -57,8 +57,7 @@ class Gate:
         self._ended = ended
         self._arrived = arrived
         self._worst = Amount()
-        messages = [{"role": m.role, "content": m.content} for m in request.messages]
-        self._prompt = json.dumps(messages, ensure_ascii=False)
+        self._request = request
 
     async def before(
         self, *, prompt_tokens: int, completion_tokens: int, cost_usd: float | None
@@ -119,7 +118,7 @@ class Gate:
             served_model=attempt.served_model,
             response_format=attempt.response_format,
             request_sha256=attempt.request_sha256,
-            prompt=self._prompt,
+            prompt=as_kept(self._request),
             raw_reply=attempt.text,
             charged_tokens=took.tokens,
             charged_cost_usd=took.cost_usd,

@@ -2,6 +2,11 @@
 
 What is left to do is the schedule less the finished steps, so playing on after
 a pause, a crash or a restart is the same as playing.
+
+A step that needs a reply is asked as soon as the reply is read, while the reply is
+on its way to disk; what it comes to is written only once that is there. So the
+disk is waited for once a round and not at each step, and holds no step without
+what it rests on.
 """
 
 import asyncio
@@ -37,11 +42,21 @@ from server.store.records import MarkRecord, RunRecord, StepRecord
 
 @dataclass
 class _Round:
-    """What of one round is there already."""
+    """What of one round is there already.
+
+    Attributes:
+        index: Its number, from 1.
+        question: Its question, once it has been read.
+        answers: Answers by participant, once they have been read.
+        writers: Runs the writes.
+        writes: Steps that are on their way to disk, or have got there by now.
+    """
 
     index: int
     question: QuestionReply | None = None
     answers: dict[str, AnswerReply] = field(default_factory=dict)
+    writers: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup)
+    writes: dict[StepKey, asyncio.Task[None]] = field(default_factory=dict)
 
 
 class Player:
@@ -116,6 +131,10 @@ class Player:
 
     async def _play_round(self, round_: _Round) -> bool:
         """Plays what is left of one round, and says whether all of it is finished."""
+        async with round_.writers:
+            return await self._play_steps(round_)
+
+    async def _play_steps(self, round_: _Round) -> bool:
         if not await self._set_question(round_):
             return False
         if round_.question is None:
@@ -140,7 +159,7 @@ class Player:
                 return False
             round_.question = asked.value
             content = None if asked.value is None else _content(asked.value)
-            await self._finish(key, asked, content)
+            await self._finish(round_, key, asked, content)
         elif finished.outcome is Outcome.OK:
             round_.question = QuestionReply(**(finished.content or {}), repaired=finished.repaired)
         return True
@@ -150,6 +169,7 @@ class Player:
         setter = setter_of(self._league, round_.index)
         steps = [(Role.ANSWER, i) for i in answerers_of(self._league, round_.index)]
         steps += [(Role.JUDGMENT, i) for i in self._league.judge_ids]
+        await self._on_disk(round_, [StepKey(round_.index, Role.QUESTION, setter)])
         detail = f"{setter} set no usable question in this round"
         for role, participant in steps:
             await self._skip(StepKey(round_.index, role, participant), "question_void", detail)
@@ -177,7 +197,8 @@ class Player:
                 self._league.participant(answerer), asked.value.text, asked.value.final_answer
             )
             kept = {**_content(asked.value), "names_maker": flagged}
-        await self._finish(key, asked, kept)
+        question = StepKey(round_.index, Role.QUESTION, setter_of(self._league, round_.index))
+        await self._finish(round_, key, asked, kept, needs=[question])
         return True
 
     async def _judge(
@@ -191,8 +212,10 @@ class Player:
         await asyncio.wait(needed)
         if not all(task.result() for task in needed):
             return False
+        needs = [StepKey(round_.index, Role.ANSWER, answerer) for answerer in answerers]
         there = [answerer for answerer in answerers if answerer in round_.answers]
         if not there:
+            await self._on_disk(round_, needs)
             await self._skip(key, "nothing_to_judge", "no answer arrived that it could judge")
             return True
         if round_.question is None:
@@ -208,7 +231,8 @@ class Player:
         marks: tuple[Mark, ...] = ()
         if asked.value is not None:
             marks = self._marks(shown, asked.value)
-        await self._finish(key, asked, {"shown": [vars(item) for item in shown]}, marks)
+        content = {"shown": [vars(item) for item in shown]}
+        await self._finish(round_, key, asked, content, marks, needs=needs)
         return True
 
     def _read_judgment(self, reply: str, labels: Sequence[str]) -> JudgmentReply | Unreadable:
@@ -224,11 +248,15 @@ class Player:
 
     async def _finish(
         self,
+        round_: _Round,
         key: StepKey,
         asked: StepAsked[Any],
         content: dict[str, Any] | None,
         marks: Sequence[Mark] = (),
+        *,
+        needs: Sequence[StepKey] = (),
     ) -> None:
+        """Sends a step's end to disk, once the steps that it rests on are there."""
         step = StepRecord(
             key=key,
             outcome=asked.asked.outcome,
@@ -240,13 +268,28 @@ class Player:
             content=content,
         )
         kept = tuple(MarkRecord(round=key.round, judge=key.participant, **vars(m)) for m in marks)
-        reply = self._asker.arrived.pop(key, None)
+        await self._on_disk(round_, needs)
+        round_.writes[key] = round_.writers.create_task(self._write(step, kept))
+
+    async def _on_disk(self, round_: _Round, keys: Sequence[StepKey]) -> None:
+        """Waits until steps of a round are on disk.
+
+        Raises:
+            StoreError: One of them could not be written.
+        """
+        for key in keys:
+            if (write := round_.writes.get(key)) is not None:
+                # Shielded: who waits for a write and is cancelled does not cancel it.
+                await asyncio.shield(write)
+
+    async def _write(self, step: StepRecord, marks: tuple[MarkRecord, ...]) -> None:
+        reply = self._asker.arrived.pop(step.key, None)
         try:
-            await carry_through(self._store.finish_step(self._run_id, step, kept, reply))
+            await carry_through(self._store.finish_step(self._run_id, step, marks, reply))
         except Exception:
             # Together they were not written; the reply, which is paid for, may be by itself.
             if reply is not None:
-                self._asker.arrived[key] = reply
+                self._asker.arrived[step.key] = reply
             raise
 
     async def _skip(self, key: StepKey, cause: str, detail: str) -> None:

@@ -81,6 +81,12 @@ class Requests:
         )
 
 
+def as_kept(request: ChatRequest) -> str:
+    """Returns the messages of a request as they are kept with its calls: JSON."""
+    messages = [{"role": m.role, "content": m.content} for m in request.messages]
+    return json.dumps(messages, ensure_ascii=False).encode("utf-8", "replace").decode()
+
+
 def _system(participant: Participant) -> tuple[Message, ...]:
     if not participant.system_prompt:
         return ()

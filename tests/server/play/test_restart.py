@@ -12,6 +12,7 @@ from llm_crowdsourced.v1 import run_pb2, run_service_pb2, run_service_pb2_grpc
 from server.league.league import Subject
 from server.league.outcome import Outcome
 from server.league.prompts import load_prompts
+from server.play.requests import Requests, as_kept
 from server.store.store import Store
 from tests.support.league_server import league_server, math_league, settings_for
 from tests.support.leagues import record_league
@@ -113,7 +114,8 @@ async def _prepare(database: Path, **values: object) -> None:
     )
     with Store(database) as store:
         await store.create_run(made)
-        await store.record_call("math-1", call(QUESTION, **values))
+        asked = Requests("math-1", made.league, prompts).question(QUESTION)
+        await store.record_call("math-1", call(QUESTION, **{"prompt": as_kept(asked), **values}))
 
 
 async def test_a_stored_reply_is_read_and_not_asked_for_again(tmp_path: Path) -> None:
@@ -147,6 +149,22 @@ async def test_a_stored_reply_that_cannot_be_read_is_asked_for_with_its_reason(
     (asked,) = [a for a in script.asked if a.step == "1/question/p1"]
     assert "held no JSON object" in asked.request.prompt
     assert (played[0].result.reasks, played[0].result.calls) == (1, 2)
+
+
+async def test_a_stored_reply_to_another_prompt_is_not_taken(tmp_path: Path) -> None:
+    database = tmp_path / "a.duckdb"
+    reply = json.dumps({"problem": "What is 2+2?", "answer": "4"})
+    await _prepare(database, raw_reply=reply, prompt='[{"role": "user", "content": "Other"}]')
+    script = LeagueScript()
+    async with (
+        script.endpoint() as endpoint,
+        league_server(settings_for(endpoint, database)) as server,
+    ):
+        await server.watch(NAME)
+        played = await rounds(server)
+    assert script.times()["1/question/p1"] == 1
+    assert played[0].question.text != "What is 2+2?"
+    assert played[0].result.calls == 2
 
 
 async def test_a_stored_failure_is_tried_again_under_the_next_number(tmp_path: Path) -> None:
