@@ -109,6 +109,11 @@ class OpenAIChat:
 
     async def _attempt(self, request: ChatRequest, gate: CallGate, number: int) -> _Tried:
         endpoint = self._endpoint
+        turnstile = endpoint.connection.turnstile
+        # Made ready only in its turn, so that the first calls are on their way
+        # while the others of a burst are being written.
+        await turnstile.enter()
+        turn = turnstile.turn
         sent = self._encoded(request)
         worst = worst_case(
             sent.data,
@@ -117,7 +122,8 @@ class OpenAIChat:
             endpoint.prices,
         )
         async with endpoint.pacer.place(request.priority, worst.tokens, request.run) as place:
-            await endpoint.connection.turnstile.enter()
+            if turnstile.turn != turn:
+                await turnstile.enter()
             if sent.learnt != endpoint.concessions.learnt:
                 # Another call has taught what to leave out while this one waited.
                 sent = self._encoded(request)

@@ -10,11 +10,17 @@ from collections import deque
 
 
 class Turnstile:
-    """First come, first served; used on one event loop."""
+    """First come, first served; used on one event loop.
+
+    Attributes:
+        turn: Number of the last turn that was given. Whoever has been given one
+            and finds another number has waited for something since.
+    """
 
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._turning = False
+        self.turn = 0
 
     async def enter(self) -> None:
         """Waits for a turn of the loop of one's own."""
@@ -30,6 +36,7 @@ class Turnstile:
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
+                self.turn += 1
                 turn.set_result(None)
                 break
         self._turning = bool(self._waiting)
