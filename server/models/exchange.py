@@ -123,7 +123,8 @@ class Exchange:
         self, response: httpx2.Response, stall: asyncio.Timeout | None
     ) -> None:
         loop = asyncio.get_running_loop()
-        async for chunk in response.aiter_bytes():
+        packed = "content-encoding" in response.headers
+        async for chunk in response.aiter_bytes() if packed else response.aiter_raw():
             if stall is not None:
                 stall.reschedule(loop.time() + self._stall_s)
             if self.reader.feed(chunk) and stall is not None and self.first_token_s is None:

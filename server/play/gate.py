@@ -66,7 +66,11 @@ class Gate:
 
         Raises:
             CallRefused: The run stops, or its budget is reached.
+            StoreError: What was asked for before cannot be kept.
         """
+        if self._store.problem:
+            # What is asked for now could not be kept, and is paid for all the same.
+            await self._store.settled()
         worst = Amount(1, prompt_tokens + completion_tokens, cost_usd or 0.0)
         await self._ledger.reserve(worst)
         # Asked last: the wait for the budget may have been long.

@@ -41,6 +41,13 @@ class ModelSource(Protocol):
 class RunStore(Protocol):
     """Keeps what a run produces; each method returns once it is on disk."""
 
+    @property
+    def problem(self) -> str:
+        """Why writes wait, in one sentence; empty while they do not."""
+
+    async def settled(self) -> None:
+        """Waits until everything that was written so far is on disk."""
+
     def stop_waiting(self) -> None:
         """Gives up writes that wait for room on a full disk."""
 

@@ -311,7 +311,7 @@ class Runs:
         prompts = PromptSet(run.league.subject, await self._store.prompts(run.prompts_sha256))
         if not await self._preparations.make_ready(run, checked=checked):
             return
-        while (player := await self._open_player(run_id, prompts)) is not None:
+        while (player := await self._open_player(run, prompts)) is not None:
             try:
                 finished = await player.play()
             finally:
@@ -322,6 +322,8 @@ class Runs:
                 return
             if not player.eased:
                 break
+            # What has been used by now counts for the next player.
+            run = await self._store.run(run_id)
         if (
             player is not None
             and player.pause_reason
@@ -330,9 +332,10 @@ class Runs:
             # Not where the run has been resumed with more in the meantime.
             await self._paused(run_id, player.pause_reason)
 
-    async def _open_player(self, run_id: str, prompts: PromptSet) -> Player | None:
+    async def _open_player(self, run: RunRecord, prompts: PromptSet) -> Player | None:
         """Returns the player of a run, known to all by now; `None` if it is not to be played."""
-        player = Player(await self._store.run(run_id), prompts, self._store, self._models)
+        run_id = run.run_id
+        player = Player(run, prompts, self._store, self._models)
         self._players[run_id] = player
         opened = False
         try:

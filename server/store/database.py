@@ -253,8 +253,8 @@ class Database:
     ) -> None:
         """Commits, waiting for room on a full disk: what was paid for is not given up.
 
-        Whoever waits for a write starts no further call meanwhile, so what is
-        held in memory is bounded by the calls under way.
+        Nobody starts a further call while `problem` says so, which bounds what is
+        held in memory by the calls under way.
         """
         while True:
             try:

@@ -78,6 +78,14 @@ class Store:
         """Why writes wait, in one sentence; empty while they do not."""
         return self.database.problem
 
+    async def settled(self) -> None:
+        """Waits until everything that was written so far is on disk.
+
+        Raises:
+            StoreError: It cannot be.
+        """
+        await self.database.write(lambda _: None)
+
     def stop_waiting(self) -> None:
         """Gives up writes that wait for room on a full disk."""
         self.database.stop_waiting()

@@ -21,8 +21,8 @@ from tests.support.scripted_league import LeagueScript
 from tests.support.wire import refused
 
 NAME = "runs/math-1"
-LEAGUE = math_league(6, rounds_per_participant=8)
-CALLS = 2 * 6**2 * 8
+LEAGUE = math_league(6, rounds_per_participant=16)
+CALLS = 2 * 6**2 * 16
 RUN = run_pb2.Run
 
 
