@@ -28,5 +28,5 @@ async def measure() -> None:
     row("calls on disk a second, end to end (at least 400)", calls / fast, "calls/s")
     row("the same with 10 times more on disk before", calls / slow, "calls/s")
     row("time a call, 10 times more to first (at most 1.2)", slow / fast, "x")
-    row("memory of the server, at most, after the first", memory, "MiB")
-    row(f"memory after {calls * (TIMES_MORE + REPEATS):,} calls (under 300)", memory_later, "MiB")
+    row("memory of the server at its most (under 300)", memory, "MiB")
+    row(f"the same after {calls * (TIMES_MORE + REPEATS):,} calls", memory_later, "MiB")
