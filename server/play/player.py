@@ -30,7 +30,14 @@ from server.league.replies import (
     read_ranking,
     read_scores,
 )
-from server.league.schedule import Role, StepKey, answerers_of, judged_by, setter_of
+from server.league.schedule import (
+    Role,
+    StepKey,
+    answerers_of,
+    judged_by,
+    planned_steps,
+    setter_of,
+)
 from server.league.scoring import Mark, ranking_marks, score_marks
 from server.play.asker import Asker, StepAsked
 from server.play.gate import write_arrived
@@ -80,6 +87,7 @@ class Player:
         # Of a new run nothing is on record, which need not be read.
         self._begun = bool(run.progress.calls or run.progress.done_steps)
         self._finished: Mapping[StepKey, StepRecord] = {}
+        self._left = 0
 
     @property
     def pause_reason(self) -> str:
@@ -117,6 +125,7 @@ class Player:
         if self._begun:
             steps, _ = await asyncio.gather(self._store.steps(self._run_id), self._asker.take_up())
             self._finished = {step.key: step for step in steps}
+        self._left = planned_steps(self._league) - len(self._finished)
         try:
             async with asyncio.TaskGroup() as group:
                 rounds = [
@@ -284,8 +293,10 @@ class Player:
 
     async def _write(self, step: StepRecord, marks: tuple[MarkRecord, ...]) -> None:
         reply = self._asker.arrived.pop(step.key, None)
+        self._left -= 1
+        written = self._store.finish_step(self._run_id, step, marks, reply, last=not self._left)
         try:
-            await carry_through(self._store.finish_step(self._run_id, step, marks, reply))
+            await carry_through(written)
         except Exception:
             # Together they were not written; the reply, which is paid for, may be by itself.
             if reply is not None:
@@ -295,7 +306,8 @@ class Player:
     async def _skip(self, key: StepKey, cause: str, detail: str) -> None:
         if key not in self._finished:
             step = StepRecord(key=key, outcome=Outcome.SKIPPED, cause=cause, detail=detail)
-            await self._store.finish_step(self._run_id, step)
+            self._left -= 1
+            await self._store.finish_step(self._run_id, step, last=not self._left)
 
 
 def _content(reply: QuestionReply | AnswerReply) -> dict[str, Any]:

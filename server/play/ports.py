@@ -87,8 +87,10 @@ class RunStore(Protocol):
         step: StepRecord,
         marks: tuple[MarkRecord, ...] = (),
         reply: CallRecord | None = None,
+        *,
+        last: bool = False,
     ) -> None:
-        """Keeps how a step ended, with its last call, its marks and its event."""
+        """Keeps how a step ended, with its last call, marks and event; the `last` ends the run."""
 
     async def record_preparation(self, run_id: str, body: dict[str, Any]) -> None:
         """Keeps where the preparation of a run's models stands."""

@@ -41,6 +41,7 @@ from server.store.writes import (
     add_call,
     add_event,
     earlier_run,
+    end_if_complete,
     find_run,
     insert_run,
     move_run,
@@ -151,14 +152,7 @@ class Store:
         Raises:
             NotFoundError: There is no such run.
         """
-
-        def work(tx: Transaction) -> RunRecord:
-            run = find_run(tx, run_id)
-            if run.state.terminal or run.progress.done_steps < run.progress.total_steps:
-                return run
-            return move_run(tx, run, RunState.SUCCEEDED, reason="")
-
-        return await self.database.write(work)
+        return await self.database.write(lambda tx: end_if_complete(tx, run_id))
 
     async def reopen(self, run_id: str, budget: Budget | None = None) -> Reopened:
         """Opens the failed steps of a run again; see `server.store.reopening.reopen`.
@@ -207,8 +201,13 @@ class Store:
         step: StepRecord,
         marks: tuple[MarkRecord, ...] = (),
         reply: CallRecord | None = None,
+        *,
+        last: bool = False,
     ) -> None:
-        """Keeps how a step ended, with its marks, its event, and a reply that is not kept yet."""
+        """Keeps how a step ended, with its marks, its event, and a reply that is not kept yet.
+
+        The `last` step of a run ends it in the same transaction.
+        """
 
         def work(tx: Transaction) -> None:
             if reply is not None:
@@ -228,6 +227,8 @@ class Store:
                 "calls": step.calls,
             }
             add_event(tx, run_id, "step", body)
+            if last:
+                end_if_complete(tx, run_id)
 
         await self.database.write(work)
 

@@ -158,6 +158,18 @@ def move_run(
     )
 
 
+def end_if_complete(tx: Transaction, run_id: str) -> RunRecord:
+    """Ends a run as succeeded, unless it has ended or steps of it are open, and returns it.
+
+    Raises:
+        NotFoundError: There is no such run.
+    """
+    run = find_run(tx, run_id)
+    if run.state.terminal or run.progress.done_steps < run.progress.total_steps:
+        return run
+    return move_run(tx, run, RunState.SUCCEEDED, reason="")
+
+
 def set_league(tx: Transaction, run_id: str, league: League) -> None:
     """Changes the limits that a run's league gives, with their event."""
     tx.execute("update run set league = ? where run_id = ?", [codec.dump_league(league), run_id])

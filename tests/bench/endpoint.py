@@ -7,6 +7,8 @@ import asyncio
 import json
 import sys
 
+import uvloop
+
 from tests.support.league_replies import play_along
 from tests.support.scripted_endpoint import ScriptedEndpoint
 
@@ -19,4 +21,6 @@ async def main() -> None:
         print(json.dumps(endpoint.durations), flush=True)
 
 
-asyncio.run(main())
+# The faster loop: the endpoint shares the machine with what is measured.
+with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    runner.run(main())
