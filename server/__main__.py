@@ -116,7 +116,8 @@ def _stopper(stop: asyncio.Event) -> Callable[[], None]:
 
     def handle() -> None:
         if stop.is_set():
-            # What was paid for is on disk already; nothing is left to save.
+            # Calls under way are given up; what has arrived is on disk but for
+            # the last moment's.
             os._exit(1)
         stop.set()
 

@@ -158,8 +158,7 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
         return Dataset(runs=(assemble_run(run, rounds),))
 
     async def _rounds(self, run: RunRecord, first: int, last: int) -> tuple[Round, ...]:
-        steps = await self._store.steps(run.run_id, first, last)
-        marks = await self._store.marks(run.run_id, first, last)
+        steps, marks = await self._store.played(run.run_id, first, last)
         return assemble_rounds(run, first, last, steps, marks)
 
 

@@ -35,8 +35,8 @@ class Feed:
         return taken
 
     def put(self, events: Sequence[EventRecord]) -> None:
-        """Adds the events of a commit; none where it is not known which they are."""
-        if not events or len(self._events) + len(events) > _MOST:
+        """Adds the events of a commit."""
+        if len(self._events) + len(events) > _MOST:
             self._events, self._whole = [], False
         elif self._whole:
             self._events += events

@@ -110,13 +110,9 @@ class Transaction:
         """Changes a cached value, if the transaction commits."""
         self._changed[key] = value
 
-    def tell(self, name: str, what: Any = None) -> None:
-        """Has `on_commit` told that something of that name has changed, and to what.
-
-        Without `what` it hears of nothing that this transaction did to the name.
-        """
-        self.news.setdefault(name, [])
-        self.news[name] = [] if what is None else [*self.news[name], what]
+    def tell(self, name: str, what: Any) -> None:
+        """Has `on_commit` hear what this transaction did, under a name."""
+        self.news.setdefault(name, []).append(what)
 
     def flush(self) -> None:
         """Inserts the rows so far."""
@@ -186,11 +182,15 @@ class Database:
         return await future
 
     async def read(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        """Runs a read on a cursor of its own, on another thread."""
+        """Runs a read on a cursor of its own, on another thread, as of one moment."""
 
         def run() -> T:
             with self._connection.cursor() as cursor:
-                return work(cursor)
+                cursor.execute("begin")
+                try:
+                    return work(cursor)
+                finally:
+                    _roll_back(cursor)
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._readers, run)

@@ -285,23 +285,36 @@ class Store:
         moving = {RunState.PENDING, RunState.RUNNING, RunState.CANCELLING}
         return [run for run in reversed(runs) if run.state in moving]
 
-    async def steps(self, run_id: str, first: int = 1, last: int = 2**31 - 1) -> list[StepRecord]:
-        """Returns the finished steps of the rounds from `first` to `last`."""
+    async def played(
+        self, run_id: str, first: int = 1, last: int = 2**31 - 1
+    ) -> tuple[list[StepRecord], list[MarkRecord]]:
+        """Returns the finished steps and the marks of rounds, as of one moment.
+
+        The marks come as judges saw the answers.
+        """
+
+        def work(cursor: duckdb.DuckDBPyConnection) -> tuple[list[StepRecord], list[MarkRecord]]:
+            steps = cursor.execute(
+                f"select {codec.STEP_COLUMNS} from step "  # noqa: S608
+                "where run_id = ? and round between ? and ?",
+                [run_id, first, last],
+            ).fetchall()
+            marks = cursor.execute(
+                f"select {codec.MARK_COLUMNS} from mark "  # noqa: S608
+                "where run_id = ? and round between ? and ? order by round, judge, position",
+                [run_id, first, last],
+            ).fetchall()
+            return [*map(codec.load_step, steps)], [*map(codec.load_mark, marks)]
+
+        return await self.database.read(work)
+
+    async def steps(self, run_id: str) -> list[StepRecord]:
+        """Returns the finished steps of a run."""
         rows = await self._rows(
-            f"select {codec.STEP_COLUMNS} from step "  # noqa: S608
-            "where run_id = ? and round between ? and ?",
-            [run_id, first, last],
+            f"select {codec.STEP_COLUMNS} from step where run_id = ?",  # noqa: S608
+            [run_id],
         )
         return [codec.load_step(row) for row in rows]
-
-    async def marks(self, run_id: str, first: int = 1, last: int = 2**31 - 1) -> list[MarkRecord]:
-        """Returns the marks of the rounds from `first` to `last`, as judges saw the answers."""
-        rows = await self._rows(
-            f"select {codec.MARK_COLUMNS} from mark "  # noqa: S608
-            "where run_id = ? and round between ? and ? order by round, judge, position",
-            [run_id, first, last],
-        )
-        return [codec.load_mark(row) for row in rows]
 
     async def calls(self, run_id: str, after: int, limit: int, *, full: bool) -> list[CallRecord]:
         """Returns calls in the order in which they ended, from after a sequence number."""

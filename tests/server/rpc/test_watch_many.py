@@ -1,7 +1,6 @@
 """Many watchers: each gets every event in order, however it reads, joins or leaves."""
 
 import asyncio
-import json
 import random
 import secrets
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from server.store.changes import Changes
 from server.store.database import Transaction
 from server.store.records import EventRecord, RunState
 from server.store.store import Store
+from server.store.writes import add_event
 from tests.support.league_server import LeagueServer, league_server, math_league, settings_for
 from tests.support.rounds import create
 from tests.support.scripted_endpoint import ScriptedReply
@@ -224,12 +224,7 @@ def _event_of(state: str) -> Callable[[Transaction], None]:
     """Returns a write of the event of a state, whatever state the run is in."""
 
     def work(tx: Transaction) -> None:
-        tx.execute(
-            "insert into event select run_id, sequence + 1, happened_at, kind, ?, progress "
-            "from event where run_id = 'math-1' order by sequence desc limit 1",
-            [json.dumps({"state": state, "reason": ""})],
-        )
-        tx.tell("math-1")
+        add_event(tx, "math-1", "state", {"state": state, "reason": ""})
 
     return work
 

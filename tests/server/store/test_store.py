@@ -157,7 +157,7 @@ async def test_texts_are_kept(store: Store, text: str, kept: str) -> None:
     assert (kept_call.raw_reply, kept_call.detail) == (kept, kept[:50])
     (kept_step,) = await store.steps("math-1")
     assert (kept_step.content, kept_step.detail) == ({"text": kept}, kept[:50])
-    assert (await store.marks("math-1"))[0].reason == kept
+    assert (await store.played("math-1"))[1][0].reason == kept
     (basic,) = await store.calls("math-1", 0, 10, full=False)
     assert (basic.prompt, basic.raw_reply) == ("", "")
 
