@@ -10,6 +10,8 @@ import re
 from collections.abc import Container
 from typing import Any
 
+import httpx2
+
 from server.models.endings import names_missing_model
 from server.models.schema import without_bounds
 
@@ -126,7 +128,10 @@ class Concessions:
         text = message.lower()
         named = param.split(".", maxsplit=1)[0]
         if _UNSUPPORTED.search(text) and not _VALUE.search(text):
-            found = self._refused_parameter(body, text, named)
+            # A failure's text speaks of the endpoint's own affairs, such as an
+            # unexpected end of a stream behind it.
+            failed = status >= httpx2.codes.INTERNAL_SERVER_ERROR
+            found = self._refused_parameter(body, "" if failed else text, named)
             if found:
                 return self._leave(found)
         if "response_format" in body and (

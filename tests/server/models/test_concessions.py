@@ -94,6 +94,35 @@ async def test_other_refusals_teach_nothing(status: int, message: str) -> None:
     assert message in attempt.detail
 
 
+@pytest.mark.parametrize("status", [500, 501])
+@pytest.mark.parametrize(
+    "message",
+    ["Unexpected end of stream from upstream", "unknown error while sampling: seed, temperature"],
+)
+async def test_a_failure_that_passes_teaches_nothing(status: int, message: str) -> None:
+    def reply(received: ScriptedRequest) -> ScriptedReply:
+        return GOOD if received.number else failure(status, message)
+
+    async with ScriptedChat(reply, participant=FULL, stream=True, max_retries=1) as chat:
+        attempt = await chat.ask()
+    assert (attempt.outcome, attempt.detail) == (Outcome.OK, "")
+    assert chat.gate.causes == ["server_error", ""]
+    failed, mended = (set(request.body) for request in chat.endpoint.requests)
+    assert failed == mended
+    assert {"stream", "stream_options", "seed"} <= failed
+
+
+async def test_a_failure_that_names_its_parameter_teaches() -> None:
+    def reply(received: ScriptedRequest) -> ScriptedReply:
+        return failure(500, "unexpected", param="seed") if "seed" in received.body else GOOD
+
+    async with ScriptedChat(reply, participant=FULL, stream=True) as chat:
+        attempt = await chat.ask()
+    assert attempt.outcome is Outcome.OK
+    first, second = (set(request.body) for request in chat.endpoint.requests)
+    assert first - second == {"seed"}
+
+
 @pytest.mark.parametrize(
     ("taken", "status", "message"),
     [
