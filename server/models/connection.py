@@ -19,8 +19,10 @@ import openai
 from server.models.turnstile import Turnstile
 from server.settings import ProviderSettings, is_loopback
 
-# Beyond the calls under way: lists of models, and connections about to close.
-_SPARE_CONNECTIONS = 8
+# As many as the contract allows at once, and some for lists of models and for
+# connections about to close. The pacer alone is the limit, as it may be raised
+# later: whoever waited in the pool would wait with its clock running.
+_MAX_CONNECTIONS = 2000 + 48
 _CONNECT_TIMEOUT_S = 30.0
 # A call's whole time and its stalls are timed around the call.
 _TIMEOUT = httpx2.Timeout(None, connect=_CONNECT_TIMEOUT_S)
@@ -103,9 +105,10 @@ def _completions(address: str) -> httpx2.URL:
 
 def _http_client(settings: ProviderSettings, url: httpx2.URL) -> httpx2.AsyncClient:
     own = url.scheme == "http" and is_loopback(f"{url.host}:0")
-    connections = settings.max_concurrent_calls + _SPARE_CONNECTIONS
     client = openai.DefaultAioHttpClient(
-        limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+        limits=httpx2.Limits(
+            max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_CONNECTIONS
+        ),
         timeout=_TIMEOUT,
         # A proxy of the environment cannot reach this machine's own servers, and
         # reading the system's certificates takes a tenth of a second; without
