@@ -103,11 +103,21 @@ class CallGate(Protocol):
     async def before(
         self, *, prompt_tokens: int, completion_tokens: int, cost_usd: float | None
     ) -> None:
-        """Reserves the worst case of one call.
+        """Reserves the worst case of one call, which may then wait for a place.
 
         Raises:
-            CallRefused: The call must not be sent (budget, pause).
+            CallRefused: The call must not be sent (budget).
         """
+
+    async def begin(self) -> None:
+        """Hears that the call goes out now; from here on it is under way.
+
+        Raises:
+            CallRefused: The call must not be sent (pause).
+        """
+
+    def release(self) -> None:
+        """Gives back what is reserved for a call that has not begun; otherwise does nothing."""
 
     async def after(self, attempt: Attempt) -> None:
         """Keeps the attempt and gives back what was reserved for it."""
@@ -121,7 +131,7 @@ class ChatModel(Protocol):
 
         `gate.before` is awaited before each HTTP call and `gate.after` after
         it, failed ones included, so that every attempt is on record before the
-        next one is sent.
+        next one is sent. `gate.begin` is awaited in between, at the last moment.
 
         Raises:
             CallRefused: The gate refused a call.

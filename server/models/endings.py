@@ -42,6 +42,8 @@ RETRIED = frozenset(
 BLIPS = frozenset({"unauthorized", "forbidden", "unknown_model"})
 """Causes that end a participant, unless the endpoint has served the model before."""
 
+# A gateway gives up waiting, while what is behind it may go on.
+_WORK_MAY_BE_DONE = frozenset({408, 504})
 _MAX_EXCERPT = 300
 _NO_MODEL = re.compile(
     r"model_not_found|model not found|model ['\"`]?[\w./:@-]+['\"`]? (?:was )?not found"
@@ -63,6 +65,22 @@ class Ending:
 def unavailable(cause: str, detail: str, *, fatal: bool = False) -> Ending:
     """Returns the ending of a call that brought no reply."""
     return Ending(Outcome.UNAVAILABLE, cause, detail, fatal)
+
+
+def did_no_work(cause: str, status: int | None) -> bool:
+    """Says whether a provider did no work for a call: never reached, or refused at once."""
+    if cause == "unreachable":
+        return True
+    refused = status is not None and status >= httpx2.codes.BAD_REQUEST
+    return refused and status not in _WORK_MAY_BE_DONE
+
+
+def came_whole(outcome: Outcome, cause: str) -> bool:
+    """Says whether a reply came to its end, so that the usage that it told is all of it.
+
+    Some endpoints tell the usage so far with every piece of a stream.
+    """
+    return outcome is not Outcome.UNAVAILABLE or cause == "empty_reply"
 
 
 @dataclass(frozen=True)
@@ -194,6 +212,7 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
 
 
 def excerpt(text: str) -> str:
-    """Returns the beginning of a text on one line."""
-    line = " ".join(text.split())
+    """Returns the beginning of a text on one line, which can be encoded."""
+    # JSON can carry half of a surrogate pair, which no file and no message can.
+    line = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
     return line if len(line) <= _MAX_EXCERPT else line[:_MAX_EXCERPT] + "..."

@@ -74,6 +74,7 @@ class Exchange:
         """
         self.started_at = _now()
         self._begun = time.perf_counter()
+        broken: Ending | None = None
         try:
             # Without a stream nothing arrives before the reply is ready, so a
             # stall cannot be told from thinking.
@@ -82,14 +83,18 @@ class Exchange:
                 await self._receive(body, headers, stall if streamed else None)
         except TimeoutError:
             if total.expired():
-                return unavailable("timeout", f"no full reply within {self._timeout_s:g} s")
-            return unavailable("stalled", f"nothing arrived for {self._stall_s:g} s")
+                broken = unavailable("timeout", f"no full reply within {self._timeout_s:g} s")
+            else:
+                broken = unavailable("stalled", f"nothing arrived for {self._stall_s:g} s")
         except NETWORK_ERRORS as error:
-            return of_exception(error, answered=self.status is not None)
+            broken = of_exception(error, answered=self.status is not None)
         finally:
             self.latency_s = time.perf_counter() - self._begun
         if self.error_body is not None and self.status is not None:
+            # An error is what its status says, even where its body breaks off.
             return of_status(self.status, self.error_body)
+        if broken is not None:
+            return broken
         self.reader.close()
         return self.reader.ending()
 
@@ -108,16 +113,20 @@ class Exchange:
 
     async def _receive_error(self, response: httpx2.Response) -> None:
         self.retry_after_s = retry_after(response.headers)
-        data = b""
-        async for chunk in response.aiter_bytes():
-            data += chunk
-            if len(data) >= MAX_ERROR:
-                break
-        # Before anything is made of it: an excerpt may end within the key.
-        self.error_body = self._redaction.beginning(
-            clean(data[:MAX_ERROR].decode("utf-8", "replace")), whole=len(data) <= MAX_ERROR
-        )
-        self.error_param = read_error(self.error_body).param
+        data, whole = b"", False
+        try:
+            async for chunk in response.aiter_bytes():
+                data += chunk
+                if len(data) >= MAX_ERROR:
+                    break
+            else:
+                whole = True
+        finally:
+            # Before anything is made of it: an excerpt may end within the key.
+            self.error_body = self._redaction.beginning(
+                clean(data[:MAX_ERROR].decode("utf-8", "replace")), whole=whole
+            )
+            self.error_param = read_error(self.error_body).param
 
     async def _receive_reply(
         self, response: httpx2.Response, stall: asyncio.Timeout | None

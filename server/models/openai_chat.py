@@ -15,7 +15,14 @@ from server.league.outcome import Outcome
 from server.models.chat import Attempt, CallGate, ChatRequest, Usage
 from server.models.concessions import Concessions
 from server.models.connection import Connection
-from server.models.endings import BLIPS, RETRIED, Ending, unavailable
+from server.models.endings import (
+    BLIPS,
+    RETRIED,
+    Ending,
+    came_whole,
+    did_no_work,
+    unavailable,
+)
 from server.models.exchange import Exchange
 from server.models.pacing import Pacer, Place
 from server.models.pricing import cost, worst_case
@@ -121,8 +128,23 @@ class OpenAIChat:
             self._participant.max_output_tokens,
             endpoint.prices,
         )
-        async with endpoint.pacer.place(request.priority, worst.tokens, request.run) as place:
-            if turnstile.turn != turn:
+        # Before there is a place: who waits for a budget must not keep others from theirs.
+        await gate.before(
+            prompt_tokens=worst.prompt_tokens,
+            completion_tokens=worst.completion_tokens,
+            cost_usd=worst.cost_usd,
+        )
+        try:
+            return await self._in_place(request, gate, _Ready(number, turn, sent, worst.tokens))
+        finally:
+            gate.release()
+
+    async def _in_place(self, request: ChatRequest, gate: CallGate, ready: "_Ready") -> _Tried:
+        """Makes a call that is ready once it has a place."""
+        endpoint, sent = self._endpoint, ready.sent
+        turnstile = endpoint.connection.turnstile
+        async with endpoint.pacer.place(request.priority, ready.tokens, request.run) as place:
+            if turnstile.turn != ready.turn:
                 await turnstile.enter()
             if sent.learnt != endpoint.concessions.learnt:
                 # Another call has taught what to leave out while this one waited.
@@ -133,13 +155,9 @@ class OpenAIChat:
                 timeout_s=endpoint.settings.timeout_s,
                 stall_s=endpoint.settings.stall_s,
             )
-            record = _Record(number, sent)
-            # Last, so that nothing can fail between a reservation and its call.
-            await gate.before(
-                prompt_tokens=worst.prompt_tokens,
-                completion_tokens=worst.completion_tokens,
-                cost_usd=worst.cost_usd,
-            )
+            record = _Record(ready.number, sent)
+            # Last, so that nothing can fail between the beginning of a call and the call.
+            await gate.begin()
             place.sent()
             try:
                 ending = await exchange.run(
@@ -222,20 +240,21 @@ class OpenAIChat:
     def _pace(self, place: Place, exchange: Exchange, ending: Ending) -> None:
         pacer = self._endpoint.pacer
         usage = exchange.reader.usage
-        if usage.prompt_tokens is not None and usage.completion_tokens is not None:
+        whole = came_whole(ending.outcome, ending.cause)
+        if whole and usage.prompt_tokens is not None and usage.completion_tokens is not None:
             place.settle(usage.prompt_tokens + usage.completion_tokens)
-        elif _uncharged(exchange, ending):
+        elif did_no_work(ending.cause, exchange.status):
             place.settle(0)
         if ending.cause == "rate_limited":
             pacer.throttled()
-        elif exchange.error_body is None and exchange.status is not None:
+        elif whole:
             pacer.succeeded()
         if exchange.retry_after_s:
             pacer.hold(exchange.retry_after_s)
 
     def _record(self, record: "_Record", exchange: Exchange, ending: Ending) -> Attempt:
         usage, hide = exchange.reader.usage, self._endpoint.redaction
-        if usage == Usage() and _uncharged(exchange, ending):
+        if usage == Usage() and did_no_work(ending.cause, exchange.status):
             nothing = Usage(prompt_tokens=0, completion_tokens=0)
             cost_usd = cost(nothing, self._endpoint.prices)
         else:
@@ -287,16 +306,28 @@ class _Sent:
 
 
 @dataclass(frozen=True)
+class _Ready:
+    """A call that only needs a place.
+
+    Attributes:
+        number: Number of the attempt.
+        turn: The turn in which it was made ready.
+        sent: The request.
+        tokens: Tokens that it may take.
+    """
+
+    number: int
+    turn: int
+    sent: _Sent
+    tokens: int
+
+
+@dataclass(frozen=True)
 class _Record:
     """What of an attempt is known when it is sent."""
 
     number: int
     sent: _Sent
-
-
-def _uncharged(exchange: Exchange, ending: Ending) -> bool:
-    """Says whether the call cannot have cost anything: it was refused, or never arrived."""
-    return exchange.error_body is not None or ending.cause == "unreachable"
 
 
 def _headers(request: ChatRequest) -> Mapping[str, str]:

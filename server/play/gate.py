@@ -57,28 +57,43 @@ class Gate:
         self._ended = ended
         self._arrived = arrived
         self._worst = Amount()
+        self._waiting = False
         self._request = request
 
     async def before(
         self, *, prompt_tokens: int, completion_tokens: int, cost_usd: float | None
     ) -> None:
-        """Reserves the worst case of one call.
+        """Reserves the worst case of one call, which may be cancelled until it begins.
 
         Raises:
-            CallRefused: The run stops, or its budget is reached.
+            CallRefused: The budget is reached.
+        """
+        worst = Amount(1, prompt_tokens + completion_tokens, cost_usd or 0.0)
+        await self._ledger.reserve(worst)
+        self._worst = worst
+        self._waiting = True
+
+    async def begin(self) -> None:
+        """Marks the call as under way.
+
+        Raises:
+            CallRefused: The run stops.
             StoreError: What was asked for before cannot be kept.
         """
         if self._store.problem:
             # What is asked for now could not be kept, and is paid for all the same.
             await self._store.settled()
-        worst = Amount(1, prompt_tokens + completion_tokens, cost_usd or 0.0)
-        await self._ledger.reserve(worst)
-        # Asked last: the wait for the budget may have been long.
+        # Asked last: the waits for the budget and a place may have been long.
         if reason := self._stopping():
-            self._ledger.give_back(worst)
             raise CallRefused(reason)
-        self._worst = worst
+        self._waiting = False
         self._under_way(True)  # noqa: FBT003 - a callback of one flag
+
+    def release(self) -> None:
+        """Gives back what is reserved for a call that has not begun."""
+        if self._waiting:
+            self._waiting = False
+            self._ledger.give_back(self._worst)
 
     async def after(self, attempt: Attempt) -> None:
         """Keeps the attempt and gives back what was reserved for it.

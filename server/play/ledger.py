@@ -7,10 +7,10 @@ far as a provider keeps to the limit on tokens that it is sent.
 
 import asyncio
 from dataclasses import dataclass
-from http import HTTPStatus
 
 from server.league.league import Budget
 from server.models.chat import Attempt, CallRefused
+from server.models.endings import came_whole, did_no_work
 from server.store.records import Progress
 
 
@@ -49,11 +49,14 @@ def charged(worst: Amount, attempt: Attempt) -> Amount:
     """
     usage = attempt.usage
     known = usage.prompt_tokens is not None and usage.completion_tokens is not None
-    if not known and not _was_refused(attempt):
-        return worst
     tokens = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
     cost_usd = worst.cost_usd if attempt.cost_usd is None else attempt.cost_usd
-    return Amount(1, tokens, cost_usd)
+    if did_no_work(attempt.cause, attempt.http_status) or (
+        known and came_whole(attempt.outcome, attempt.cause)
+    ):
+        return Amount(1, tokens, cost_usd)
+    # What a stream told before it broke off is the least that it took.
+    return Amount(1, max(worst.tokens, tokens), max(worst.cost_usd, cost_usd))
 
 
 class Ledger:
@@ -78,7 +81,7 @@ class Ledger:
 
     @property
     def reserved(self) -> Amount:
-        """What the calls under way may take at worst."""
+        """What the calls under way, and those that wait for a place, may take at worst."""
         return self._reserved
 
     async def reserve(self, worst: Amount) -> None:
@@ -138,8 +141,3 @@ class Ledger:
                 "used, and the next call may cost more than is left"
             )
         return ""
-
-
-def _was_refused(attempt: Attempt) -> bool:
-    """Says whether the provider did no work for a call: never reached, or an error at once."""
-    return attempt.cause == "unreachable" or (attempt.http_status or 0) >= HTTPStatus.BAD_REQUEST

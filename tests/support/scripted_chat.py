@@ -55,6 +55,12 @@ class RecordingGate:
             raise CallRefused("the budget is used up")
         self.reserved.append((prompt_tokens, completion_tokens, cost_usd))
 
+    async def begin(self) -> None:
+        """Lets every call go out whose worst case was reserved."""
+
+    def release(self) -> None:
+        """Forgets nothing: what was reserved stays on record."""
+
     async def after(self, attempt: Attempt) -> None:
         """Remembers the attempt."""
         await asyncio.sleep(self.after_s)

@@ -687,7 +687,9 @@ class GetLedgerResponse(_message.Message):
     RESERVED_TOKENS_FIELD_NUMBER: _builtins.int
     RESERVED_COST_USD_FIELD_NUMBER: _builtins.int
     calls_under_way: _builtins.int
-    """Calls under way now; 0 where this server does not play the run."""
+    """Calls under way now, and those about to be sent that wait for a place at
+    their provider; 0 where this server does not play the run.
+    """
     reserved_tokens: _builtins.int
     """Tokens that they may take at worst."""
     reserved_cost_usd: _builtins.float

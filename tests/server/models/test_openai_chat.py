@@ -151,7 +151,6 @@ async def test_a_reply_that_is_none_is_told_apart(
         (failure(429), "rate_limited", False),
         (failure(429, "You exceeded your quota", "insufficient_quota"), "quota_exhausted", True),
         (failure(402, "Insufficient Balance"), "quota_exhausted", True),
-        (failure(408), "server_error", False),
         (failure(409), "server_error", False),
         (failure(500), "server_error", False),
         (ScriptedReply(status=503, body="<html>"), "server_error", False),
@@ -167,6 +166,15 @@ async def test_an_error_has_a_cause(reply: ScriptedReply, cause: str, fatal: boo
     assert attempt.cost_usd == 0.0
     if isinstance(reply.body, str):
         assert attempt.text == reply.body
+
+
+@pytest.mark.parametrize("status", [408, 504])
+async def test_what_an_endpoint_gave_up_waiting_for_may_cost_something(status: int) -> None:
+    prices = ModelSettings(prompt_usd_per_million=1, completion_usd_per_million=1)
+    async with ScriptedChat(failure(status), prices=prices, tokens_per_minute=10_000) as chat:
+        attempt = await chat.ask()
+    assert (attempt.cause, attempt.http_status) == ("server_error", status)
+    assert attempt.cost_usd is None
 
 
 @both_ways
@@ -224,7 +232,13 @@ async def test_an_endpoint_that_is_not_there_is_unreachable() -> None:
             b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nno",
             "bad_body",
         ),
-        (b"HTTP/1.1 500 No\r\nContent-Length: 100\r\n\r\n{", "connection_lost"),
+        # What the status says holds, even where the body breaks off.
+        (b"HTTP/1.1 500 No\r\nContent-Length: 100\r\n\r\n{", "server_error"),
+        (b"HTTP/1.1 401 No\r\nContent-Length: 100\r\n\r\n{", "unauthorized"),
+        (
+            b"HTTP/1.1 429 No\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nno",
+            "rate_limited",
+        ),
         (b"HTTP/1.1 302 Found\r\nLocation: /v1/chat/completions\r\n\r\n", "unreachable"),
     ],
 )
