@@ -1,5 +1,6 @@
 """Budgets over the real server: never passed by any replies, remembered over a restart."""
 
+import asyncio
 import random
 from collections.abc import Awaitable
 from pathlib import Path
@@ -162,7 +163,10 @@ async def test_the_ledger_tells_who_used_what(tmp_path: Path) -> None:
             league.participants[1].provider, league.participants[1].model = "scripted", "model-9"
             await server.runs.CreateRun(create(league))
             await eventually(lambda: held.waiting == 20)
-            under_way = await server.results.GetLedger(request)
+            # Answers are asked for while the questions are still being written.
+            async with asyncio.timeout(20):
+                while (under_way := await server.results.GetLedger(request)).total.calls < 5:
+                    await asyncio.sleep(0.005)
             held.let_go()
             await is_in_state(server, SUCCEEDED)
             ledger = await server.results.GetLedger(request)
