@@ -16,7 +16,7 @@ from llm_crowdsourced.v1 import (
 
 from server.settings import ModelSettings, Settings
 from tests.support.league_replies import play_along
-from tests.support.league_server import league_server, math_league, settings_for
+from tests.support.league_server import LeagueServer, league_server, math_league, settings_for
 from tests.support.rounds import calls, create, is_in_state, run
 from tests.support.scripted_endpoint import ScriptedEndpoint, ScriptedReply, failure
 from tests.support.scripted_league import Asked, Held, LeagueScript, eventually
@@ -143,6 +143,15 @@ def _rounded(ledger: result_service_pb2.GetLedgerResponse) -> result_service_pb2
     return rounded
 
 
+async def _ledger_of(server: LeagueServer, written: int) -> result_service_pb2.GetLedgerResponse:
+    """Returns the ledger once so many calls are in it: steps do not wait for the disk to be asked."""
+    request = result_service_pb2.GetLedgerRequest(name=NAME)
+    async with asyncio.timeout(20):
+        while (ledger := await server.results.GetLedger(request)).total.calls < written:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    return ledger
+
+
 async def test_the_ledger_tells_who_used_what(tmp_path: Path) -> None:
     """While answers are held, what they may take is told; at the end all is accounted for."""
     held = Held(lambda asked: asked.role == "answer")
@@ -163,10 +172,7 @@ async def test_the_ledger_tells_who_used_what(tmp_path: Path) -> None:
             league.participants[1].provider, league.participants[1].model = "scripted", "model-9"
             await server.runs.CreateRun(create(league))
             await eventually(lambda: held.waiting == 20)
-            # Answers are asked for while the questions are still being written.
-            async with asyncio.timeout(20):
-                while (under_way := await server.results.GetLedger(request)).total.calls < 5:
-                    await asyncio.sleep(0.005)
+            under_way = await _ledger_of(server, 5)
             held.let_go()
             await is_in_state(server, SUCCEEDED)
             ledger = await server.results.GetLedger(request)
