@@ -125,7 +125,7 @@ class Store:
     ) -> RunRecord:
         """Moves a run to a state, with its event, and returns it as it is then.
 
-        A run that is in the state already stays as it is. `budget`, where one
+        A run that is in the state already, where `only_from` has it, stays as it is. `budget`, where one
         is given, takes the place of the league's in the same transaction.
 
         Raises:
@@ -135,7 +135,7 @@ class Store:
 
         def work(tx: Transaction) -> RunRecord:
             run = find_run(tx, run_id)
-            if run.state is state:
+            if run.state is state and state in only_from:
                 return run
             if run.state not in only_from or run.state.terminal:
                 needed = f"it must be {' or '.join(sorted(only_from - _TERMINAL))}"
@@ -259,7 +259,7 @@ class Store:
         """
 
         def work(cursor: duckdb.DuckDBPyConnection) -> RunRecord:
-            return read_run(cursor, run_id, self.database.committed(("progress", run_id)))
+            return read_run(cursor, run_id, lambda: self.database.committed(("progress", run_id)))
 
         return await self.database.read(work)
 

@@ -1,6 +1,7 @@
 """What the writes of a run do, each within its transaction."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -23,6 +24,7 @@ from server.store.records import (
 )
 
 _RUN = f"select {codec.RUN_COLUMNS} from run where run_id = ?"  # noqa: S608
+_MOVING = frozenset({RunState.PENDING, RunState.RUNNING})
 _COPIED_STEPS = """
 insert into step select ?, round, role, participant, outcome, cause, detail, reasks,
     repaired, 0, content, ? from step where run_id = ? and role in ('question', 'answer')
@@ -104,16 +106,20 @@ def find_run(tx: Transaction, run_id: str) -> RunRecord:
 
 
 def read_run(
-    cursor: duckdb.DuckDBPyConnection, run_id: str, progress: Progress | None
+    cursor: duckdb.DuckDBPyConnection, run_id: str, known: Callable[[], Progress | None]
 ) -> RunRecord:
-    """Returns a run as it is on disk; its progress is counted where it is not known.
+    """Returns a run as it is on disk.
+
+    While it moves, its progress may be one that is `known`, a commit older or newer than
+    the rest; otherwise it is counted.
 
     Raises:
         NotFoundError: There is no such run.
     """
     row = _only(cursor.execute(_RUN, [run_id]).fetchall(), run_id)
-    progress = progress or load_progress(cursor, run_id, codec.load_league(row[2]))
-    return codec.load_run(row, progress)
+    run = codec.load_run(row, Progress())
+    progress = known() if run.state in _MOVING else None
+    return replace(run, progress=progress or load_progress(cursor, run_id, run.league))
 
 
 def move_run(
@@ -129,6 +135,10 @@ def move_run(
 
     Whether the state may be left is the caller's to know.
     """
+    # Both may quote an endpoint.
+    reason = codec.clean(reason)
+    if failure is not None:
+        failure = replace(failure, message=codec.clean(failure.message))
     now = utc_now()
     started_at = run.started_at or (now if state is RunState.RUNNING else None)
     ended_at = now if state.terminal else None
