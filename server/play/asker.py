@@ -1,7 +1,7 @@
 """Asks for the steps of one run: who may be asked, within which limits, and until when."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -68,6 +68,7 @@ class Asker:
         self._prompts = prompts
         self._store = store
         self._models = models
+        self._budget = run.league.budget
         self._ledger = Ledger(run.league.budget, run.progress)
         self._places = Pacer(max_concurrent=run.league.max_concurrent_calls)
         self._outages = Outages(run.league.participants)
@@ -98,6 +99,15 @@ class Asker:
             self._store.earlier_askings(self._run_id),
         )
 
+    @property
+    def stopped(self) -> bool:
+        """No further call is started."""
+        return bool(self._stop_reason)
+
+    def follow(self, participants: Collection[str]) -> None:
+        """Looks for outages among these participants: the others have nothing left to do."""
+        self._outages = Outages([p for p in self._league.participants if p.id in participants])
+
     def stop(self, reason: str) -> None:
         """Starts no further call. Those under way still arrive and are kept."""
         self._stop_reason = self._stop_reason or reason
@@ -107,20 +117,24 @@ class Asker:
 
     def set_limits(self, budget: Budget, max_concurrent_calls: int) -> None:
         """Changes the limits at once; calls under way stay."""
+        self._budget = budget
         self._ledger.set_budget(budget)
         self._places.set_limits(max_concurrent=max_concurrent_calls)
         self.eased = self._budget_reached
+
+    def eased_by(self, budget: Budget) -> bool:
+        """Says whether the budget was reached, and `budget` is another one."""
+        return self._budget_reached and budget != self._budget
 
     async def ask(
         self, key: StepKey, request: ChatRequest, read: Callable[[str], T | Unreadable]
     ) -> StepAsked[T] | None:
         """Asks for a step; `None` when the run stops before there is an outcome."""
-        if key.participant in self._given_up:
-            cause, detail = self._given_up[key.participant]
-            calls = len(self._history.get(key, ()))
-            return StepAsked(Asked(outcome=Outcome.UNAVAILABLE, cause=cause, detail=detail), calls)
         if self._stop_reason:
+            # Before all else: a participant that was given up may be asked again by now.
             return None
+        if key.participant in self._given_up:
+            return self._unasked(key, len(self._history.get(key, ())))
         asking = _Asking(len(self._history.get(key, ())))
         asking.task = asyncio.create_task(self._ask_in_turn(key, request, read, asking))
         self._askings.add(asking)
@@ -142,10 +156,21 @@ class Asker:
             self._pause(str(reached))
             return None
         except CallRefused:
-            return None
+            given_up = key.participant in self._given_up and not self._stop_reason
+            return self._unasked(key, asking.calls) if given_up else None
         finally:
             self._askings.discard(asking)
         return StepAsked(asked, asking.calls) if self._goes_on(key.participant, asked) else None
+
+    def _unasked(self, key: StepKey, calls: int) -> StepAsked[Any]:
+        """Returns the end of a step of a participant that has been given up."""
+        cause, detail = self._given_up[key.participant]
+        return StepAsked(Asked(outcome=Outcome.UNAVAILABLE, cause=cause, detail=detail), calls)
+
+    def _no_call_to(self, participant_id: str) -> str:
+        """Returns why a participant may not be called; empty if it may."""
+        _, given_up = self._given_up.get(participant_id, ("", ""))
+        return self._stop_reason or given_up
 
     async def _keep(self, key: StepKey) -> None:
         await write_arrived(self._store, self._run_id, key, self.arrived)
@@ -162,9 +187,13 @@ class Asker:
             return False
         if asked.fatal:
             self._given_up[participant_id] = (asked.cause, asked.detail)
+            self._outages.drop(participant)
         reason = self._outages.ended(participant, asked.outcome, asked.cause, asked.detail)
         if reason:
-            self._pause(reason)
+            self._pause(
+                f"{reason}; when it is back, resume the run: runs.py resume {self._run_id}, and "
+                f"then ask the failed steps again: runs.py retry {self._run_id}"
+            )
         # A run that stops tries a failed call no more, and so has not come to an end of it.
         return not self._stop_reason or asked.outcome is not Outcome.UNAVAILABLE or asked.fatal
 
@@ -187,7 +216,7 @@ class Asker:
                 key=key,
                 ask=ask,
                 request=asked,
-                stopping=lambda: self._stop_reason,
+                stopping=lambda: self._no_call_to(key.participant),
                 under_way=asking.set_under_way,
                 ended=asking.add_call,
                 arrived=self.arrived,

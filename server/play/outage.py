@@ -21,17 +21,19 @@ class Outages:
     """Follows the ends of a run's steps, provider by provider; does no I/O.
 
     One model that fails while its provider serves others is that participant's
-    own failure, so a streak counts only if it goes over two models, or the run
-    has no other model of the provider. Only where no connection could be made
+    own failure, so a streak counts only if it goes over two models, or no other
+    model of the provider is asked. Only where no connection could be made
     is one model enough: models of this machine each have an endpoint of their own.
     """
 
     def __init__(self, participants: Sequence[Participant]) -> None:
-        self._models: dict[str, set[str]] = {}
-        for participant in participants:
-            self._models.setdefault(participant.provider, set()).add(participant.model)
+        self._asked = {participant.id: participant for participant in participants}
         self._failed: dict[str, list[str]] = {}
         self._unreached: dict[tuple[str, str], int] = {}
+
+    def drop(self, participant: Participant) -> None:
+        """Leaves out a participant that is asked no more."""
+        self._asked.pop(participant.id, None)
 
     def ended(self, participant: Participant, outcome: Outcome, cause: str, detail: str) -> str:
         """Hears how a step ended, after all retries.
@@ -50,7 +52,8 @@ class Outages:
         models.append(model)
         key = (provider, model)
         self._unreached[key] = self._unreached.get(key, 0) + 1 if cause == "unreachable" else 0
-        several = len(set(models)) > 1 or len(self._models[provider]) == 1
+        others = {p.model for p in self._asked.values() if p.provider == provider} - {model}
+        several = len(set(models)) > 1 or not others
         if len(models) >= STREAK and several:
             return _reason(f'provider "{provider}"', len(models), cause, detail)
         if self._unreached[key] >= STREAK:
@@ -59,7 +62,4 @@ class Outages:
 
 
 def _reason(what: str, steps: int, cause: str, detail: str) -> str:
-    return (
-        f"{what} has failed {steps} steps in a row ({cause}: {detail}); resume the run when it is "
-        "back, and a retry asks the failed steps again"
-    )
+    return f"{what} has failed {steps} steps in a row ({cause}: {detail})"

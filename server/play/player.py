@@ -36,6 +36,7 @@ from server.league.schedule import (
     answerers_of,
     judged_by,
     planned_steps,
+    schedule,
     setter_of,
 )
 from server.league.scoring import Mark, ranking_marks, score_marks
@@ -104,6 +105,10 @@ class Player:
         """The calls under way, and what they may take at worst."""
         return self._asker.reserved
 
+    def eased_by(self, budget: Budget) -> bool:
+        """Says whether the budget was reached, and `budget` is another one."""
+        return self._asker.eased_by(budget)
+
     def stop(self, reason: str) -> None:
         """Starts no further call. Those under way still arrive and are kept."""
         self._asker.stop(reason)
@@ -126,6 +131,9 @@ class Player:
             steps, _ = await asyncio.gather(self._store.steps(self._run_id), self._asker.take_up())
             self._finished = {step.key: step for step in steps}
         self._left = planned_steps(self._league) - len(self._finished)
+        if self._finished:
+            left = (key for key in schedule(self._league) if key not in self._finished)
+            self._asker.follow({key.participant for key in left})
         try:
             async with asyncio.TaskGroup() as group:
                 rounds = [
@@ -181,7 +189,9 @@ class Player:
         await self._on_disk(round_, [StepKey(round_.index, Role.QUESTION, setter)])
         detail = f"{setter} set no usable question in this round"
         for role, participant in steps:
-            await self._skip(StepKey(round_.index, role, participant), "question_void", detail)
+            key = StepKey(round_.index, role, participant)
+            if not await self._skip(key, "question_void", detail):
+                return False
         return True
 
     async def _answer(self, round_: _Round, answerer: str) -> bool:
@@ -225,8 +235,8 @@ class Player:
         there = [answerer for answerer in answerers if answerer in round_.answers]
         if not there:
             await self._on_disk(round_, needs)
-            await self._skip(key, "nothing_to_judge", "no answer arrived that it could judge")
-            return True
+            detail = "no answer arrived that it could judge"
+            return await self._skip(key, "nothing_to_judge", detail)
         if round_.question is None:
             raise AssertionError("a round without a question has no judgments")
         shown = shown_to(self._league, round_.index, judge, there)
@@ -303,11 +313,18 @@ class Player:
                 self._asker.arrived[step.key] = reply
             raise
 
-    async def _skip(self, key: StepKey, cause: str, detail: str) -> None:
+    async def _skip(self, key: StepKey, cause: str, detail: str) -> bool:
+        """Finishes a step that cannot be asked; not where the run has been stopped.
+
+        What the step lacks may have been opened again since then.
+        """
         if key not in self._finished:
+            if self._asker.stopped:
+                return False
             step = StepRecord(key=key, outcome=Outcome.SKIPPED, cause=cause, detail=detail)
             self._left -= 1
             await self._store.finish_step(self._run_id, step, last=not self._left)
+        return True
 
 
 def _content(reply: QuestionReply | AnswerReply) -> dict[str, Any]:

@@ -250,7 +250,10 @@ class Runs:
         if run.state in _ACTIVE and run_id not in self._tasks:
             # Its server was stopped or killed, and this one has not taken it up.
             run = await self._store.set_state(
-                run_id, RunState.PAUSED, reason="its server had stopped", only_from=_ACTIVE
+                run_id,
+                RunState.PAUSED,
+                reason="its server had stopped",
+                only_from=_ACTIVE | {RunState.PAUSED},
             )
         return run
 
@@ -320,17 +323,22 @@ class Runs:
                 # A pause or a cancellation that came with the last step finds it finished.
                 await self._store.succeed(run_id)
                 return
-            if not player.eased:
-                break
+            if not player.eased and not await self._eased_or_paused(player, run_id):
+                return
             # What has been used by now counts for the next player.
             run = await self._store.run(run_id)
-        if (
-            player is not None
-            and player.pause_reason
-            and self._tasks.get(run_id) is asyncio.current_task()
-        ):
-            # Not where the run has been resumed with more in the meantime.
+
+    async def _eased_or_paused(self, player: Player, run_id: str) -> bool:
+        """Writes why a run pauses, unless its budget was changed before that; says whether."""
+        # Not where the run has been resumed with more in the meantime.
+        if not player.pause_reason or self._tasks.get(run_id) is not asyncio.current_task():
+            return False
+        # A change that is being written by now has not found the player any more.
+        async with self._limits:
+            if player.eased_by((await self._store.run(run_id)).league.budget):
+                return True
             await self._paused(run_id, player.pause_reason)
+        return False
 
     async def _open_player(self, run: RunRecord, prompts: PromptSet) -> Player | None:
         """Returns the player of a run, known to all by now; `None` if it is not to be played."""

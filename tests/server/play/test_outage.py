@@ -65,6 +65,55 @@ def test_one_model_that_fails_is_that_participants_own_failure() -> None:
     assert [bool(_fail(outages, _player(1))) for _ in range(STREAK)] == [False] * 3 + [True]
 
 
+def test_a_participant_that_was_given_up_is_no_witness_that_a_provider_serves() -> None:
+    outages = Outages(PLAYERS)
+    outages.drop(PLAYERS[1])
+    assert [bool(_fail(outages, PLAYERS[0])) for _ in range(STREAK)] == [False] * 3 + [True]
+
+
+async def test_an_outage_of_the_only_judge_pauses_the_run(tmp_path: Path) -> None:
+    """Who set and answered in the source is asked nothing, so one model is all there is."""
+    script = LeagueScript()
+    async with script.endpoint() as endpoint:
+        settings = settings_for(endpoint, tmp_path / "a.duckdb", max_retries=0)
+        async with league_server(settings) as server:
+            await server.play(create(math_league(4, rounds_per_participant=2)))
+            script.bend = lambda _: failure(503, "down")
+            await server.runs.RejudgeRun(
+                run_service_pb2.RejudgeRunRequest(name=NAME, run_id="again-1", judges=["p1"])
+            )
+            paused = await is_in_state(server, PAUSED, "runs/again-1")
+    # What to type is in the reason, in the order in which it is typed.
+    _, _, cure = paused.state_reason.partition("runs.py resume again-1")
+    assert "runs.py retry again-1" in cure
+    assert paused.progress.failures["server_error"] < 8
+
+
+async def test_a_participant_given_up_is_not_asked_by_steps_that_waited(tmp_path: Path) -> None:
+    """Sixty steps of it stood in the queue when its key was refused."""
+    script = LeagueScript(lambda a: failure(401, "bad key") if a.participant == "p1" else None)
+    async with script.endpoint() as endpoint:
+        settings = settings_for(endpoint, tmp_path / "a.duckdb")
+        async with league_server(settings) as server:
+            league = math_league(3, rounds_per_participant=20, max_concurrent_calls=4)
+            await server.runs.CreateRun(create(league))
+            done = await is_in_state(server, SUCCEEDED)
+    assert sum(asked.participant == "p1" for asked in script.asked) <= 4
+    # 20 questions, 40 answers, and the 40 judgments of the other rounds.
+    assert done.progress.failures["unauthorized"] == 100
+
+
+async def test_half_a_surrogate_pair_in_an_error_does_not_hide_the_reason(tmp_path: Path) -> None:
+    no_credit = ScriptedReply(status=402, body='{"error":{"message":"no credit \\ud800"}}')
+    script = LeagueScript(lambda asked: no_credit if asked.step == "1/answer/p2" else None)
+    async with script.endpoint() as endpoint:
+        settings = settings_for(endpoint, tmp_path / "a.duckdb", max_retries=0)
+        async with league_server(settings) as server:
+            await server.runs.CreateRun(create(math_league(3)))
+            paused = await is_in_state(server, PAUSED)
+    assert "the account's quota is used up (HTTP 402: no credit ?)" in paused.state_reason
+
+
 def test_one_model_that_cannot_be_reached_is_an_outage() -> None:
     """A model of this machine whose process is gone, while the others play on."""
     outages = Outages(PLAYERS)
