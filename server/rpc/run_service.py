@@ -12,7 +12,6 @@ import grpc
 from llm_crowdsourced.v1 import run_service_pb2 as pb
 from llm_crowdsourced.v1 import run_service_pb2_grpc
 
-from server.errors import WrongStateError
 from server.league.league import Budget, League
 from server.league.prompts import load_prompts
 from server.models.registry import Models
@@ -23,7 +22,7 @@ from server.rpc import convert
 from server.rpc.full_disk import FullDisk
 from server.rpc.requests import check, page_position, page_token, run_id_of
 from server.rpc.watching import HEARTBEAT_S, StoppingError, Watching
-from server.store.records import NewRun, RunState
+from server.store.records import NewRun
 from server.store.store import Store
 
 _PAGE = 50
@@ -137,10 +136,6 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         """Creates a run that judges another one's answers again."""
         check(request)
         source = await self._store.run(run_id_of(request.name))
-        if source.state is not RunState.SUCCEEDED:
-            # What it lacks would have to be asked for.
-            needed = "only a run that has succeeded can be judged again"
-            raise WrongStateError(source.name, source.state, needed)
         league = replace(
             source.league,
             judges=tuple(request.judges),

@@ -586,7 +586,7 @@ class RejudgeRunRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     BUDGET_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Required. The run to judge again; terminal. Format: `runs/{run_id}`."""
+    """Required. The run to judge again; `STATE_SUCCEEDED`. Format: `runs/{run_id}`."""
     run_id: _builtins.str
     """Optional. Final part of the new run's name; chosen by the service if empty."""
     identity: _league_pb2.Identity.ValueType

@@ -171,8 +171,8 @@ class RunServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RejudgeRun(self, request, context):
-        """Creates a run that judges the questions and answers of a terminal run
-        again, with other options or judges. Both sets of judgments stay.
+        """Creates a run that judges the questions and answers of a run that is
+        `STATE_SUCCEEDED` again, with other options or judges. Both sets of judgments stay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -68,8 +68,8 @@ class RunServiceStub:
     holds from the next call on, a higher one lets waiting calls go.
     """
     RejudgeRun: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.RejudgeRunRequest, _run_service_pb2.RejudgeRunResponse]
-    """Creates a run that judges the questions and answers of a terminal run
-    again, with other options or judges. Both sets of judgments stay.
+    """Creates a run that judges the questions and answers of a run that is
+    `STATE_SUCCEEDED` again, with other options or judges. Both sets of judgments stay.
     """
     WatchRun: _grpc.UnaryStreamMultiCallable[_run_service_pb2.WatchRunRequest, _run_service_pb2.WatchRunResponse]
     """Streams the events of a run, past ones first, and ends with `OK` after the
@@ -118,8 +118,8 @@ class RunServiceAsyncStub(RunServiceStub):
     holds from the next call on, a higher one lets waiting calls go.
     """
     RejudgeRun: _aio.UnaryUnaryMultiCallable[_run_service_pb2.RejudgeRunRequest, _run_service_pb2.RejudgeRunResponse]  # type: ignore[assignment]
-    """Creates a run that judges the questions and answers of a terminal run
-    again, with other options or judges. Both sets of judgments stay.
+    """Creates a run that judges the questions and answers of a run that is
+    `STATE_SUCCEEDED` again, with other options or judges. Both sets of judgments stay.
     """
     WatchRun: _aio.UnaryStreamMultiCallable[_run_service_pb2.WatchRunRequest, _run_service_pb2.WatchRunResponse]  # type: ignore[assignment]
     """Streams the events of a run, past ones first, and ends with `OK` after the
@@ -225,8 +225,8 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _run_service_pb2.RejudgeRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_run_service_pb2.RejudgeRunResponse, _abc.Awaitable[_run_service_pb2.RejudgeRunResponse]]:
-        """Creates a run that judges the questions and answers of a terminal run
-        again, with other options or judges. Both sets of judgments stay.
+        """Creates a run that judges the questions and answers of a run that is
+        `STATE_SUCCEEDED` again, with other options or judges. Both sets of judgments stay.
         """
 
     @_abc_1.abstractmethod

@@ -8,7 +8,7 @@ import pytest
 from llm_crowdsourced.v1 import league_pb2, run_pb2, run_service_pb2
 
 from tests.support.league_server import LeagueServer, league_server, math_league, settings_for
-from tests.support.rounds import create, displays, marks, outcomes, rounds, run
+from tests.support.rounds import create, displays, is_in_state, marks, outcomes, rounds, run
 from tests.support.scripted_endpoint import ScriptedReply
 from tests.support.scripted_league import Held, LeagueScript, eventually
 
@@ -103,3 +103,27 @@ async def test_a_run_that_goes_on_cannot_be_judged_again(tmp_path: Path) -> None
         held.let_go()
         assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
         await server.watch(SOURCE)
+
+
+async def test_the_same_request_is_taken_while_its_source_is_asked_again(
+    server: LeagueServer, script: LeagueScript
+) -> None:
+    """What was true when the run was created need not be true any more."""
+    script.bend = lambda asked: ScriptedReply(text="no") if "judgment" in asked.step else None
+    await server.play(create(math_league(3), "math-2"))
+    other = _again(request_id="6d8a2c3e-6f0e-4f0e-9f43-0c1f6a8f1b12")
+    other.name, other.run_id = "runs/math-2", "again-2"
+    first = await server.runs.RejudgeRun(other)
+    held = Held(lambda asked: "judgment" in asked.step)
+    script.bend = held
+    await server.runs.RetryRun(run_service_pb2.RetryRunRequest(name="runs/math-2"))
+    await eventually(lambda: held.waiting > 0)
+    again = await server.runs.RejudgeRun(other)
+    assert again.existed
+    assert again.run.name == first.run.name
+    other.request_id, other.run_id = "", "again-3"
+    with pytest.raises(grpc.aio.AioRpcError, match="only a run that has succeeded") as refused:
+        await server.runs.RejudgeRun(other)
+    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    held.let_go()
+    await is_in_state(server, run_pb2.Run.STATE_SUCCEEDED, "runs/math-2")
