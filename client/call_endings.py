@@ -41,10 +41,10 @@ class Endings:
     """
 
     def __init__(self, calls: Iterable[call_pb2.Call], rounds: Iterable[round_pb2.Round]) -> None:
-        self._last_ask: dict[_Step, int] = {}
+        self._last: dict[_Step, tuple[int, int]] = {}
         for call in calls:
             key = _step(call)
-            self._last_ask[key] = max(call.ask, self._last_ask.get(key, 0))
+            self._last[key] = max((call.ask, call.attempt), self._last.get(key, (0, 0)))
         self._unread = {
             (entry.index, step.role, step.participant): step.result
             for entry in rounds
@@ -57,7 +57,8 @@ class Endings:
         if call.outcome != round_pb2.OUTCOME_OK:
             outcome = enum_words.outcome(call.outcome)
             return Ending(word=outcome, cause=call.cause, detail=call.detail)
-        if call.ask < self._last_ask.get(_step(call), 0):
+        # A later attempt at the same asking means that its prompt had changed since.
+        if (call.ask, call.attempt) < self._last.get(_step(call), (0, 0)):
             return Ending(word=UNREAD, cause="asked_again")
         result = self._unread.get(_step(call))
         if result is not None:

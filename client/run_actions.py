@@ -80,7 +80,9 @@ async def show_run(session: Session, name: str, *, as_json: bool) -> int:
         console = results()
         told = list(run_coverage.summary(covered, console))
         _print_all(console, run_text.run_text(run, answer, told, rounds, conceded))
-        if has_stopped(run.state) and run_retry.failed_steps(rounds).again:
+        judged_again = bool(run.source_run)
+        failed = run_retry.failed_steps(rounds, judgments_only=judged_again)
+        if has_stopped(run.state) and failed.again:
             retry = session.command("runs", "retry", run_id(name))
             say(f"Ask again what ended unavailable or unparsable: {retry}")
     return ExitStatus.OK

@@ -49,18 +49,38 @@ class Failed:
     skipped: tuple[Step, ...]
 
 
-def failed_steps(rounds: Iterable[round_pb2.Round]) -> Failed:
-    """Returns the steps that a retry asks again, and those it plays for the first time."""
+def failed_steps(rounds: Iterable[round_pb2.Round], *, judgments_only: bool = False) -> Failed:
+    """Returns the steps that a retry asks again, and those it plays for the first time.
+
+    Args:
+        rounds: All rounds of the run.
+        judgments_only: The run judges another one again, whose questions and
+            answers are not its own to ask for.
+    """
     again: list[Step] = []
     skipped: list[Step] = []
     for entry in rounds:
-        steps = list(steps_of(entry))
-        found = [step for step in steps if step.result.outcome in _RETRIED]
-        again += found
-        # A judgment keeps nobody waiting.
-        if any(step.role != "judgment" for step in found):
-            skipped += [s for s in steps if s.result.outcome == round_pb2.OUTCOME_SKIPPED]
+        opened: set[tuple[str, str]] = set()
+        for step in steps_of(entry):
+            if judgments_only and step.role != "judgment":
+                continue
+            if step.result.outcome in _RETRIED:
+                again.append(step)
+            elif step.result.outcome == round_pb2.OUTCOME_SKIPPED and _waits_for(step, opened):
+                skipped.append(step)
+            else:
+                continue
+            opened.add((step.role, step.participant))
     return Failed(again=tuple(again), skipped=tuple(skipped))
+
+
+def _waits_for(step: Step, opened: set[tuple[str, str]]) -> bool:
+    """Says whether a step needs one of those that are opened before it in its round."""
+    return any(
+        role == "question" or (step.role == "judgment" and participant != step.participant)
+        for role, participant in opened
+        if role != "judgment"
+    )
 
 
 def steps_of(entry: round_pb2.Round) -> Iterator[Step]:
@@ -97,7 +117,8 @@ async def retry(
             ExitStatus.REFUSED,
         )
     view = round_pb2.ROUND_VIEW_BASIC
-    failed = failed_steps([r async for r in list_rounds(connection, name, view)])
+    rounds = [r async for r in list_rounds(connection, name, view)]
+    failed = failed_steps(rounds, judgments_only=bool(run.source_run))
     if not failed.again and run.state in _RETRIABLE:
         say(f"Nothing to retry: no step of {run_id(name)} ended unavailable or unparsable.")
         if options.json:

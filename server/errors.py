@@ -138,9 +138,17 @@ class StoreError(LeagueError):
 
 
 class StoreFullError(StoreError):
-    """The disk is full: what is written waits for room."""
+    """The disk is full: what is written waits for room.
+
+    `pending` says that what was asked for may still take effect, so that asking
+    again may do it twice.
+    """
 
     reason = "STORE_FULL"
+
+    def __init__(self, message: str, *, pending: bool = False) -> None:
+        super().__init__(message)
+        self.pending = pending
 
 
 class DatabaseUnusableError(StoreError):

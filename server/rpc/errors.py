@@ -88,7 +88,10 @@ def _details(error: LeagueError) -> list[Any]:
         return [_precondition("MODEL", error.problems)]
     if isinstance(error, WrongStateError):
         return [_precondition("STATE", {error.metadata["name"]: error.message})]
-    if isinstance(error, TooManyRunsError | StoreFullError):
+    # A retry of what may still take effect would do it twice.
+    if isinstance(error, TooManyRunsError) or (
+        isinstance(error, StoreFullError) and not error.pending
+    ):
         return [error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=_RETRY_S))]
     return []
 

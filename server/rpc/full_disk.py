@@ -53,7 +53,9 @@ class FullDisk:
         while not (await asyncio.wait({task}, timeout=_LOOK_S))[0]:
             if self._store.problem:
                 raise StoreFullError(
-                    f"{self._store.problem}, with what was asked for now: no need to ask again"
+                    f"{self._store.problem}; what was asked for may still take effect then, so "
+                    "look at the runs before asking again",
+                    pending=True,
                 )
         return task.result()
 

@@ -56,9 +56,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 13
     """Only in `Run.failure`: an error of the server itself; its log says more."""
     ERROR_REASON_STORE_FULL: _ErrorReason.ValueType  # 14
-    """`UNAVAILABLE`, with a `google.rpc.RetryInfo`. The disk of the database is
-    full: nothing can be written until there is room. Runs are shown as
-    `STATE_PAUSED` meanwhile and go on by themselves.
+    """`UNAVAILABLE`. The disk of the database is full: nothing can be written
+    until there is room. Runs are shown as `STATE_PAUSED` meanwhile and go on by
+    themselves. With a `google.rpc.RetryInfo` the change was not begun; without
+    one it may still take effect: look at the runs before asking again, or
+    create them with a `request_id`.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -101,8 +103,10 @@ ERROR_REASON_NOT_PLAYING: ErrorReason.ValueType  # 12
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 13
 """Only in `Run.failure`: an error of the server itself; its log says more."""
 ERROR_REASON_STORE_FULL: ErrorReason.ValueType  # 14
-"""`UNAVAILABLE`, with a `google.rpc.RetryInfo`. The disk of the database is
-full: nothing can be written until there is room. Runs are shown as
-`STATE_PAUSED` meanwhile and go on by themselves.
+"""`UNAVAILABLE`. The disk of the database is full: nothing can be written
+until there is room. Runs are shown as `STATE_PAUSED` meanwhile and go on by
+themselves. With a `google.rpc.RetryInfo` the change was not begun; without
+one it may still take effect: look at the runs before asking again, or
+create them with a `request_id`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
