@@ -1,5 +1,7 @@
 """What a retry would ask again, and which replies were of no use, as the client tells it."""
 
+from typing import TypeAlias
+
 import pytest
 from llm_crowdsourced.v1 import call_pb2, round_pb2
 
@@ -11,7 +13,7 @@ SKIPPED = round_pb2.OUTCOME_SKIPPED
 UNPARSABLE = round_pb2.OUTCOME_UNPARSABLE
 UNAVAILABLE = round_pb2.OUTCOME_UNAVAILABLE
 REFUSED = round_pb2.OUTCOME_REFUSED
-Outcome = round_pb2.Outcome.ValueType
+Outcome: TypeAlias = "round_pb2.Outcome.ValueType"
 
 
 def played(
