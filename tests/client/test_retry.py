@@ -8,7 +8,7 @@ import pytest
 from google.rpc import code_pb2, error_details_pb2
 from llm_crowdsourced.v1 import league_pb2, round_pb2, run_pb2, run_service_pb2
 
-from client import run_retry
+from client import run_actions, run_retry
 from client.embedded_server import EmbeddedServer
 from client.exit_status import ExitStatus
 from client.failures import CallError, CommandError
@@ -112,6 +112,23 @@ async def test_nothing_to_retry_is_told_and_nothing_is_asked(
     assert status == ExitStatus.OK
     assert "Nothing to retry: no step of math-1 ended unavailable or unparsable." in said.err
     assert (json.loads(said.out)["reopened_steps"] == 0) if as_json else not said.out
+    assert not service.asked(run_service_pb2.RetryRunRequest)
+
+
+async def test_what_a_judging_again_took_over_is_no_step_to_retry(
+    service: FakeService, session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.run = run(run_pb2.Run.STATE_SUCCEEDED, source_run="runs/math-0")
+    taken_over = played(1, OK)
+    taken_over.answers[0].result.CopyFrom(AWAY)
+    service.rounds = [taken_over]
+
+    await run_actions.show_run(session, "runs/math-1", as_json=False)
+    shown = capsys.readouterr()
+    await run_retry.retry(session, "runs/math-1", league_pb2.Budget(), PlayOptions())
+
+    assert "runs.py retry" not in shown.out + shown.err
+    assert "Nothing to retry" in capsys.readouterr().err
     assert not service.asked(run_service_pb2.RetryRunRequest)
 
 
