@@ -13,6 +13,11 @@ from pathlib import Path
 
 import uvloop
 
+# Before gRPC is loaded, which reads it then. Our children run another program at
+# once and call no gRPC; uvloop starts them by fork(), in which gRPC would take up
+# its threads again and sometimes crash the child before that program begins.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
 from server.app import AddressError, serving
 from server.errors import DatabaseUnusableError
 from server.log import set_up_logging
