@@ -16,6 +16,8 @@ from client.command_line import plain_json, print_json
 from client.connection import Connection
 from client.dataset import list_rounds
 from client.exit_status import ExitStatus
+from client.failures import CommandError
+from client.follow import get_run
 from client.screen import results, say, word
 
 _SENTENCES = 8
@@ -83,8 +85,10 @@ async def show_calls(
     """Shows the chosen calls of a run, in the order in which they ended.
 
     Raises:
-        CommandError: The run is not known, or the server does not answer.
+        CommandError: The run, its round or its participant is not known, or the
+            server does not answer.
     """
+    await _check(connection, name, chosen)
     every = [c async for c in list_calls(connection, name, call_pb2.CALL_VIEW_BASIC)]
     rounds = [r async for r in list_rounds(connection, name, round_pb2.ROUND_VIEW_BASIC)]
     endings = Endings(every, rounds)
@@ -114,6 +118,22 @@ async def show_calls(
             console.print(text, soft_wrap=True)
         console.print(_sum(calls))
     return ExitStatus.OK
+
+
+async def _check(connection: Connection, name: str, chosen: Choice) -> None:
+    """Refuses what the run does not have: a slip would read as "nothing failed"."""
+    if not (chosen.round or chosen.participant):
+        return
+    league = (await get_run(connection, name)).league
+    ids = [participant.id for participant in league.participants]
+    if chosen.participant and chosen.participant not in ids:
+        raise CommandError(
+            f"No participant of this run is called {chosen.participant}. There are: "
+            f"{', '.join(ids)}"
+        )
+    rounds = len(ids) * league.rounds_per_participant
+    if chosen.round > rounds:
+        raise CommandError(f"There is no round {chosen.round}: this run has {rounds} rounds.")
 
 
 def _document(call: call_pb2.Call, ending: Ending) -> dict[str, Any]:

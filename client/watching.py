@@ -119,7 +119,7 @@ def say_how_it_ended(session: Session, run: run_pb2.Run) -> None:
     if run.state == run_pb2.Run.STATE_PAUSED:
         say(f"{name} is paused{because.rstrip('.')}.", "yellow")
         say(f"Go on with it: {session.command('runs', 'resume', name)}")
-        if run.league.HasField("budget"):
+        if run.league.budget.ByteSize():
             say("A larger budget: add --max-calls N, --max-tokens N or --max-cost DOLLARS.")
     elif run.state == run_pb2.Run.STATE_SUCCEEDED and run.progress.failed_steps:
         failed = plain.count(run.progress.failed_steps, "step")

@@ -146,6 +146,24 @@ async def test_how_a_run_ended_is_told(
     assert told in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("budget", "advised"), [(league_pb2.Budget(), False), (league_pb2.Budget(max_calls=5), True)]
+)
+async def test_a_larger_budget_is_advised_only_where_there_is_a_limit(
+    service: FakeService,
+    session: Session,
+    capsys: pytest.CaptureFixture[str],
+    budget: league_pb2.Budget,
+    *,
+    advised: bool,
+) -> None:
+    service.events = [RUNNING, state_event(2, run_pb2.Run.STATE_PAUSED, "why.")]
+
+    await play(session, league(budget=budget), NO_REPORT)
+
+    assert ("A larger budget" in capsys.readouterr().err) == advised
+
+
 async def test_a_pause_of_long_ago_does_not_end_the_view(
     service: FakeService, session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:

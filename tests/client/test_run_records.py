@@ -96,6 +96,22 @@ async def test_calls_can_be_chosen(
 
 
 @pytest.mark.usefixtures("called")
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        (Choice(participant="bobb", failed=True), "called bobb. There are: ada, bob, cy, di"),
+        (Choice(round=5, failed=True), "no round 5: this run has 4 rounds"),
+    ],
+)
+@pytest.mark.parametrize("js", [False, True])
+async def test_a_slip_does_not_read_as_nothing_failed(
+    session: Session, choice: Choice, told: str, *, js: bool
+) -> None:
+    with pytest.raises(CommandError, match=told):
+        await show(session, choice, js=js)
+
+
+@pytest.mark.usefixtures("called")
 async def test_raw_texts_are_whole_and_cannot_command_the_terminal(
     session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
