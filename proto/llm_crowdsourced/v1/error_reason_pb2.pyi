@@ -58,7 +58,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_STORE_FULL: _ErrorReason.ValueType  # 14
     """`UNAVAILABLE`. The disk of the database is full: nothing can be written
     until there is room. Runs are shown as `STATE_PAUSED` meanwhile and go on by
-    themselves. With a `google.rpc.RetryInfo` the change was not begun; without
+    themselves. With a `google.rpc.RetryInfo` the change was not begun. Without
     one it may still take effect: look at the runs before asking again, or
     create them with a `request_id`.
     """
@@ -105,7 +105,7 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 13
 ERROR_REASON_STORE_FULL: ErrorReason.ValueType  # 14
 """`UNAVAILABLE`. The disk of the database is full: nothing can be written
 until there is room. Runs are shown as `STATE_PAUSED` meanwhile and go on by
-themselves. With a `google.rpc.RetryInfo` the change was not begun; without
+themselves. With a `google.rpc.RetryInfo` the change was not begun. Without
 one it may still take effect: look at the runs before asking again, or
 create them with a `request_id`.
 """
