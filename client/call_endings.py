@@ -1,16 +1,14 @@
 """The calls of a run, and what became of each: whether its reply was of use."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from llm_crowdsourced.v1 import call_pb2, result_service_pb2, round_pb2
+from llm_crowdsourced.v1 import call_pb2, round_pb2
 
 from client import enum_words
-from client.connection import Connection
 from client.run_retry import steps_of
 
 UNREAD = "unread"
-_PAGE = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,21 +69,3 @@ _Step = tuple[int, str, str]
 
 def _step(call: call_pb2.Call) -> _Step:
     return call.round, enum_words.role(call.role), call.participant
-
-
-async def list_calls(
-    connection: Connection, name: str, view: "call_pb2.CallView.ValueType"
-) -> AsyncIterator[call_pb2.Call]:
-    """Yields every call of a run, page after page.
-
-    Raises:
-        CommandError: The run is not known, or the server does not answer.
-    """
-    request = result_service_pb2.ListCallsRequest(parent=name, page_size=_PAGE, view=view)
-    while True:
-        page = await connection.ask(connection.results.ListCalls, request)
-        for call in page.calls:
-            yield call
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token

@@ -81,15 +81,24 @@ async def list_rounds(
 
 
 async def _calls(connection: Connection, name: str) -> list[call_pb2.Call]:
-    request = result_service_pb2.ListCallsRequest(
-        parent=name, page_size=1000, view=call_pb2.CALL_VIEW_FULL
-    )
-    calls: list[call_pb2.Call] = []
+    return [c async for c in list_calls(connection, name, call_pb2.CALL_VIEW_FULL)]
+
+
+async def list_calls(
+    connection: Connection, name: str, view: "call_pb2.CallView.ValueType"
+) -> AsyncIterator[call_pb2.Call]:
+    """Yields every call of a run, page after page.
+
+    Raises:
+        CommandError: The run is not known, or the server does not answer.
+    """
+    request = result_service_pb2.ListCallsRequest(parent=name, page_size=1000, view=view)
     while True:
         page = await connection.ask(connection.results.ListCalls, request)
-        calls += page.calls
+        for call in page.calls:
+            yield call
         if not page.next_page_token:
-            return calls
+            return
         request.page_token = page.next_page_token
 
 

@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from client import enum_words, plain
-from client.call_endings import UNREAD, Ending, Endings, list_calls
+from client.call_endings import UNREAD, Ending, Endings
 from client.command_line import plain_json, print_json
 from client.connection import Connection
-from client.dataset import list_rounds
+from client.dataset import list_calls, list_rounds
 from client.exit_status import ExitStatus
 from client.failures import CommandError
 from client.follow import get_run
