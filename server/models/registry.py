@@ -91,11 +91,14 @@ class Models:
         problems = {p.id: self._problem(p, known) for p in participants}
         return {participant: problem for participant, problem in problems.items() if problem}
 
+    def to_prepare(self, participants: Sequence[Participant]) -> list[str]:
+        """Returns the local models among the participants', each once."""
+        wanted = (p.model for p in participants if self._providers[p.provider].kind == "local")
+        return list(dict.fromkeys(wanted))
+
     async def prepare(self, participants: Sequence[Participant], report: Report) -> None:
         """Fetches and starts the local models among the participants'."""
-        wanted = [p.model for p in participants if self._providers[p.provider].kind == "local"]
-        if wanted:
-            models = list(dict.fromkeys(wanted))
+        if models := self.to_prepare(participants):
             self._addresses.update(await self._local.ensure(models, report))
 
     def chat_model(self, participant: Participant) -> ChatModel:

@@ -45,7 +45,7 @@ from server.play.gate import write_arrived
 from server.play.ledger import Amount
 from server.play.ports import ModelSource, RunStore
 from server.play.requests import Requests
-from server.store.records import MarkRecord, RunRecord, StepRecord
+from server.store.records import CallRecord, MarkRecord, RunRecord, StepRecord
 
 
 @dataclass
@@ -89,6 +89,12 @@ class Player:
         self._begun = bool(run.progress.calls or run.progress.done_steps)
         self._finished: Mapping[StepKey, StepRecord] = {}
         self._left = 0
+        self._ended = False
+
+    @property
+    def ended(self) -> bool:
+        """The run has been ended with its last step."""
+        return self._ended
 
     @property
     def pause_reason(self) -> str:
@@ -303,10 +309,8 @@ class Player:
 
     async def _write(self, step: StepRecord, marks: tuple[MarkRecord, ...]) -> None:
         reply = self._asker.arrived.pop(step.key, None)
-        self._left -= 1
-        written = self._store.finish_step(self._run_id, step, marks, reply, last=not self._left)
         try:
-            await carry_through(written)
+            await carry_through(self._keep(step, marks, reply))
         except Exception:
             # Together they were not written; the reply, which is paid for, may be by itself.
             if reply is not None:
@@ -322,9 +326,19 @@ class Player:
             if self._asker.stopped:
                 return False
             step = StepRecord(key=key, outcome=Outcome.SKIPPED, cause=cause, detail=detail)
-            self._left -= 1
-            await self._store.finish_step(self._run_id, step, last=not self._left)
+            await self._keep(step)
         return True
+
+    async def _keep(
+        self,
+        step: StepRecord,
+        marks: tuple[MarkRecord, ...] = (),
+        reply: CallRecord | None = None,
+    ) -> None:
+        self._left -= 1
+        last = not self._left
+        await self._store.finish_step(self._run_id, step, marks, reply, last=last)
+        self._ended = self._ended or last
 
 
 def _content(reply: QuestionReply | AnswerReply) -> dict[str, Any]:

@@ -28,6 +28,9 @@ class ModelSource(Protocol):
     async def check(self, participants: Sequence[Participant]) -> Mapping[str, str]:
         """Returns why participants cannot play, by id; asks for nothing that is paid for."""
 
+    def to_prepare(self, participants: Sequence[Participant]) -> list[str]:
+        """Returns the models that `prepare` makes ready."""
+
     async def prepare(self, participants: Sequence[Participant], report: Report) -> None:
         """Makes ready what has to be made ready before the first call."""
 

@@ -36,6 +36,8 @@ class Preparations:
         Raises:
             ModelUnavailableError: A participant cannot play.
         """
+        if checked and not self._models.to_prepare(run.league.participants):
+            return True
         task = asyncio.create_task(self._make_ready(run, checked=checked))
         self._tasks[run.run_id] = task
         try:

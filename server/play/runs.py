@@ -303,14 +303,8 @@ class Runs:
             await self._failed(run_id, error)
 
     async def _play(self, run_id: str, *, checked: bool) -> None:
-        run = await self._store.run(run_id)
-        if run.state is RunState.CANCELLING:
-            await self._cancelled(run_id)
+        if (run := await self._begin(run_id)) is None:
             return
-        if run.state not in _ACTIVE or self._closing:
-            return
-        if run.state is RunState.PENDING:
-            run = await self._store.set_state(run_id, RunState.RUNNING, only_from=_ACTIVE)
         prompts = PromptSet(run.league.subject, await self._store.prompts(run.prompts_sha256))
         if not await self._preparations.make_ready(run, checked=checked):
             return
@@ -319,14 +313,26 @@ class Runs:
                 finished = await player.play()
             finally:
                 del self._players[run_id]
-            if finished:
-                # A pause or a cancellation that came with the last step finds it finished.
+            # A pause or a cancellation that came with the last step finds it finished.
+            if finished and not player.ended:
                 await self._store.succeed(run_id)
+            if finished:
                 return
             if not player.eased and not await self._eased_or_paused(player, run_id):
                 return
             # What has been used by now counts for the next player.
             run = await self._store.run(run_id)
+
+    async def _begin(self, run_id: str) -> RunRecord | None:
+        """Returns the run, which is RUNNING by now; `None` if it is not to be played."""
+        if self._closing:
+            return None
+        try:
+            return await self._store.set_state(run_id, RunState.RUNNING, only_from=_ACTIVE)
+        except WrongStateError:
+            if (await self._store.run(run_id)).state is RunState.CANCELLING:
+                await self._cancelled(run_id)
+            return None
 
     async def _eased_or_paused(self, player: Player, run_id: str) -> bool:
         """Writes why a run pauses, unless its budget was changed before that; says whether."""
