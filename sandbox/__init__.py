@@ -1,1 +1,1 @@
-"""Runs programs that nobody trusts. Its parts come with the programming league."""
+"""Runs programs that nobody trusts; knows neither leagues nor the wire."""

@@ -1,0 +1,1 @@
+"""What runs in the container, with nothing but the standard library."""

@@ -1,0 +1,166 @@
+"""The languages: how each is compiled and run, and what a case may use.
+
+Sources lie in `/build`, which the program can read and not write; `/work` is where a
+process starts and may write, and it is emptied after each. Adding a language takes a
+row here, its packages in `images/Dockerfile`, and its programs in the tests.
+"""
+
+from dataclasses import dataclass, replace
+
+from sandbox.model import MIB, LanguageInfo, Limits
+
+BUILD = "/build"
+WORK = "/work"
+
+DEFAULT_LIMITS = Limits(
+    cpu_s=2.0,
+    wall_s=10.0,
+    memory_bytes=256 * MIB,
+    output_bytes=4 * MIB,
+    processes=64,
+)
+# For compilers, which are programs like any other: they read what nobody trusts.
+COMPILE_LIMITS = Limits(
+    cpu_s=30.0,
+    wall_s=90.0,
+    memory_bytes=1024 * MIB,
+    output_bytes=256 * 1024,
+    processes=256,
+)
+_LONGEST_S = 300.0
+
+ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "HOME": WORK,
+    "TMPDIR": WORK,
+    "LANG": "C.UTF-8",
+    # The same program does the same in each run.
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "GO111MODULE": "off",
+    "GOCACHE": f"{WORK}/.go",
+    "GOFLAGS": "-p=2",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Language:
+    """One language.
+
+    Attributes:
+        id: By which a program names it.
+        title: Its name for people.
+        file: Name of the file that holds the source.
+        compile: Command that compiles, or checks the syntax, in `/build`.
+        run: Command that runs what was compiled, in `/work`.
+        version: Command that prints the version of its tools, run once for an image.
+        time_factor: How much longer than `DEFAULT_LIMITS` a case may take.
+        memory_factor: How much more memory it may have.
+    """
+
+    id: str
+    title: str
+    file: str
+    compile: tuple[str, ...]
+    run: tuple[str, ...]
+    version: tuple[str, ...]
+    time_factor: float = 1.0
+    memory_factor: float = 1.0
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of a case that sets none."""
+        return replace(
+            DEFAULT_LIMITS,
+            cpu_s=DEFAULT_LIMITS.cpu_s * self.time_factor,
+            wall_s=DEFAULT_LIMITS.wall_s * self.time_factor,
+            memory_bytes=int(DEFAULT_LIMITS.memory_bytes * self.memory_factor),
+        )
+
+    def info(self, toolchain: str = "") -> LanguageInfo:
+        """Returns it as clients see it."""
+        return LanguageInfo(id=self.id, title=self.title, toolchain=toolchain, limits=self.limits)
+
+
+def _c(id_: str, title: str, file: str, *compiler: str) -> Language:
+    return Language(
+        id=id_,
+        title=title,
+        file=file,
+        compile=(*compiler, "-O2", "-pipe", "-o", "main", file, "-lm"),
+        run=(f"{BUILD}/main",),
+        version=(compiler[0], "--version"),
+    )
+
+
+LANGUAGES = {
+    language.id: language
+    for language in (
+        Language(
+            id="python",
+            title="Python 3",
+            file="main.py",
+            # Syntax alone: the same errors that running it would give, before any case.
+            compile=(
+                "/usr/bin/python3", "-ISc",
+                "compile(open('main.py', 'rb').read(), 'main.py', 'exec', dont_inherit=True)",
+            ),
+            run=("/usr/bin/python3", f"{BUILD}/main.py"),
+            version=("/usr/bin/python3", "--version"),
+            time_factor=2.0,
+        ),
+        _c("c", "C17", "main.c", "/usr/bin/gcc", "-std=gnu17"),
+        _c("cpp", "C++20", "main.cpp", "/usr/bin/g++", "-std=gnu++20"),
+        _c("cpp17", "C++17", "main.cpp", "/usr/bin/g++", "-std=gnu++17"),
+        Language(
+            id="java",
+            title="Java",
+            file="Main.java",
+            compile=(
+                "/usr/bin/javac", "-J-XX:+UseSerialGC", "-J-XX:TieredStopAtLevel=1", "-J-Xmx512m",
+                "-J-Xshare:auto", "-encoding", "UTF-8", "Main.java",
+            ),
+            run=(
+                "/usr/bin/java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+                "-XX:-UsePerfData", "-Xss64m", "-cp", BUILD, "Main",
+            ),
+            version=("/usr/bin/java", "--version"),
+            time_factor=2.0,
+            memory_factor=2.0,
+        ),
+        Language(
+            id="javascript",
+            title="JavaScript (Node)",
+            file="main.js",
+            compile=("/usr/bin/node", "--check", "main.js"),
+            run=("/usr/bin/node", "--stack-size=50000", f"{BUILD}/main.js"),
+            version=("/usr/bin/node", "--version"),
+            time_factor=2.0,
+            memory_factor=2.0,
+        ),
+        Language(
+            id="go",
+            title="Go",
+            file="main.go",
+            compile=("/usr/bin/go", "build", "-o", "main", "main.go"),
+            run=(f"{BUILD}/main",),
+            version=("/usr/bin/go", "version"),
+        ),
+        Language(
+            id="rust",
+            title="Rust",
+            file="main.rs",
+            compile=("/usr/bin/rustc", "--edition=2021", "-O", "-o", "main", "main.rs"),
+            run=(f"{BUILD}/main",),
+            version=("/usr/bin/rustc", "--version"),
+        ),
+    )
+}  # fmt: skip
+
+
+def generous_wall_s(cpu_s: float) -> float:
+    """Returns the wall-clock limit that goes with a CPU limit where none is given.
+
+    A busy machine must not turn a program within its CPU limit into a slow one.
+    """
+    return min(max(DEFAULT_LIMITS.wall_s, 5 * cpu_s), _LONGEST_S)
