@@ -128,10 +128,15 @@ class PlacesMachine(RuleBasedStateMachine):
         leaving = data.draw(st.sampled_from(self._waiting()))
         if first:
             self._stop(leaving)
-        ending.done.set()
+            ending.done.set()
         if not first:
-            self.loop.run_until_complete(asyncio.sleep(0))
-            self._stop(leaving)
+
+            async def meanwhile() -> None:
+                ending.done.set()
+                await asyncio.sleep(0)
+                self._stop(leaving)
+
+            self.loop.run_until_complete(meanwhile())
             # If it was its turn, it has had it.
             self.overtaken.pop(leaving.caller, None)
         self._turn()
