@@ -9,7 +9,8 @@ LeagueError
 ├─ WrongStateError       the run's state does not allow the call
 ├─ TooManyRunsError      more runs than this server takes
 ├─ ModelUnavailableError a participant cannot play
-├─ SandboxUnavailableError  programming needs what this server lacks
+├─ SandboxUnavailableError  programs cannot be run here, or not now
+├─ SandboxBusyError      too many programs wait for the sandbox
 ├─ NotPlayingError       the server was started so that it plays nothing
 ├─ UnauthenticatedError  no token, or one that is not known
 └─ StoreError            the store could not do its work
@@ -114,9 +115,15 @@ class ModelUnavailableError(LeagueError):
 
 
 class SandboxUnavailableError(LeagueError):
-    """Programming needs what this server lacks."""
+    """Programs cannot be run here, or not now."""
 
     reason = "SANDBOX_UNAVAILABLE"
+
+
+class SandboxBusyError(LeagueError):
+    """Too many programs wait for the sandbox."""
+
+    reason = "SANDBOX_BUSY"
 
 
 class NotPlayingError(LeagueError):

@@ -97,6 +97,39 @@ class LocalSettings(_Record):
     threads: int = Field(default=1, ge=1, le=256)
 
 
+class SandboxSettings(_Record):
+    """How programs are run, and the most that a request may ask for.
+
+    Attributes:
+        enabled: Whether programs are run at all.
+        docker_host: Address of the Docker daemon; empty for the environment's default.
+        image: Image of the containers.
+        concurrency: Programs that run at once; 0 for one a core.
+        pool_size: Containers kept ready; as many as run at once if unset.
+        max_waiting: Programs that may wait before more are refused.
+        runtime: Runtime of the containers; empty for the daemon's default.
+        max_cpu_s: CPU seconds of a case.
+        max_wall_s: Seconds of a case by the clock.
+        max_memory_mib: Memory of a case.
+        max_output_mib: What a case may print.
+        max_processes: Processes and threads of a case.
+    """
+
+    enabled: bool = True
+    docker_host: str = ""
+    image: str = "llm-crowdsourced-sandbox"
+    concurrency: int = Field(default=0, ge=0, le=1000)
+    pool_size: int | None = Field(default=None, ge=0, le=1000)
+    max_waiting: int = Field(default=256, ge=0, le=100_000)
+    runtime: Literal["", "runsc"] = ""
+    max_cpu_s: float = Field(default=60.0, gt=0, le=3600)
+    max_wall_s: float = Field(default=300.0, gt=0, le=3600)
+    max_memory_mib: int = Field(default=2048, ge=16, le=1 << 20)
+    # A case's result travels in one message.
+    max_output_mib: int = Field(default=16, ge=1, le=16)
+    max_processes: int = Field(default=256, ge=1, le=4096)
+
+
 class TlsSettings(_Record):
     """Files of the server's certificate chain and key, PEM."""
 
@@ -116,6 +149,7 @@ class Settings(_Record):
     server: ServerSettings = ServerSettings()
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
     local: LocalSettings = LocalSettings()
+    sandbox: SandboxSettings = SandboxSettings()
     tls: TlsSettings | None = None
     auth: AuthSettings | None = None
 

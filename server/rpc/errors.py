@@ -25,6 +25,7 @@ from server.errors import (
     NotPlayingError,
     RequestIdReusedError,
     RunExistsError,
+    SandboxBusyError,
     SandboxUnavailableError,
     StoreError,
     StoreFullError,
@@ -49,6 +50,7 @@ CODES: dict[type[LeagueError], Any] = {
     TooManyRunsError: code_pb2.RESOURCE_EXHAUSTED,
     ModelUnavailableError: code_pb2.FAILED_PRECONDITION,
     SandboxUnavailableError: code_pb2.UNAVAILABLE,
+    SandboxBusyError: code_pb2.RESOURCE_EXHAUSTED,
     NotPlayingError: code_pb2.FAILED_PRECONDITION,
     UnauthenticatedError: code_pb2.UNAUTHENTICATED,
     StoreError: code_pb2.INTERNAL,
@@ -89,7 +91,7 @@ def _details(error: LeagueError) -> list[Any]:
     if isinstance(error, WrongStateError):
         return [_precondition("STATE", {error.metadata["name"]: error.message})]
     # A retry of what may still take effect would do it twice.
-    if isinstance(error, TooManyRunsError) or (
+    if isinstance(error, TooManyRunsError | SandboxBusyError) or (
         isinstance(error, StoreFullError) and not error.pending
     ):
         return [error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=_RETRY_S))]

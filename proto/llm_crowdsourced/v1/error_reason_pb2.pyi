@@ -41,7 +41,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_TOO_MANY_RUNS: _ErrorReason.ValueType  # 7
     """`RESOURCE_EXHAUSTED`, with a `google.rpc.RetryInfo`."""
     ERROR_REASON_SANDBOX_UNAVAILABLE: _ErrorReason.ValueType  # 8
-    """`UNAVAILABLE`. No sandbox can be started on this server."""
+    """`UNAVAILABLE`. The server cannot run programs now, such as without Docker."""
     ERROR_REASON_MODEL_UNAVAILABLE: _ErrorReason.ValueType  # 9
     """`FAILED_PRECONDITION`, with a `google.rpc.PreconditionFailure` that names
     each participant that cannot play and why: unknown provider, missing key,
@@ -61,6 +61,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     themselves. With a `google.rpc.RetryInfo` the change was not begun. Without
     one it may still take effect: look at the runs before asking again, or
     create them with a `request_id`.
+    """
+    ERROR_REASON_SANDBOX_BUSY: _ErrorReason.ValueType  # 15
+    """`RESOURCE_EXHAUSTED`, with a `google.rpc.RetryInfo`. Too many programs wait
+    for the sandbox already.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -88,7 +92,7 @@ state does not allow the call. Metadata: `name`, `state`.
 ERROR_REASON_TOO_MANY_RUNS: ErrorReason.ValueType  # 7
 """`RESOURCE_EXHAUSTED`, with a `google.rpc.RetryInfo`."""
 ERROR_REASON_SANDBOX_UNAVAILABLE: ErrorReason.ValueType  # 8
-"""`UNAVAILABLE`. No sandbox can be started on this server."""
+"""`UNAVAILABLE`. The server cannot run programs now, such as without Docker."""
 ERROR_REASON_MODEL_UNAVAILABLE: ErrorReason.ValueType  # 9
 """`FAILED_PRECONDITION`, with a `google.rpc.PreconditionFailure` that names
 each participant that cannot play and why: unknown provider, missing key,
@@ -108,5 +112,9 @@ until there is room. Runs are shown as `STATE_PAUSED` meanwhile and go on by
 themselves. With a `google.rpc.RetryInfo` the change was not begun. Without
 one it may still take effect: look at the runs before asking again, or
 create them with a `request_id`.
+"""
+ERROR_REASON_SANDBOX_BUSY: ErrorReason.ValueType  # 15
+"""`RESOURCE_EXHAUSTED`, with a `google.rpc.RetryInfo`. Too many programs wait
+for the sandbox already.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

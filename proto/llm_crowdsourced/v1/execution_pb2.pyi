@@ -83,8 +83,8 @@ class Program(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     language: _builtins.str
-    """Required. Name of a language, such as `python`, `c`, `cpp`, `java`,
-    `javascript`, `go` or `rust`.
+    """Name of a language, such as `python`, `c`, `cpp`, `java`, `javascript`, `go`
+    or `rust`. Optional in a request: told from the source if empty.
     """
     source: _builtins.str
     """Required. The source, up to 1 MiB."""
@@ -116,7 +116,9 @@ class Case(_message.Message):
     input: _builtins.bytes
     """What the program reads on standard input, up to 16 MiB."""
     expected_output: _builtins.bytes
-    """What it should print. It never enters the container."""
+    """What it should print, not compared if unset. It never enters the program's
+    container.
+    """
     def __init__(
         self,
         *,
@@ -158,7 +160,11 @@ class Checker(_message.Message):
 
     @_builtins.property
     def program(self) -> Global___Program:
-        """A program, itself sandboxed."""
+        """A program, itself sandboxed, in a container of its own. It is started with
+        three arguments, the names of files that hold the input, the output and the
+        expected output. It exits with 0 for a right output and with 1 or 2 for a
+        wrong one. All else is `VERDICT_SANDBOX_ERROR`.
+        """
 
     def __init__(
         self,
@@ -250,9 +256,11 @@ class Limits(_message.Message):
     OUTPUT_BYTES_FIELD_NUMBER: _builtins.int
     PROCESSES_FIELD_NUMBER: _builtins.int
     memory_bytes: _builtins.int
-    """Optional. Memory in bytes."""
+    """Optional. Memory in bytes, of all its processes and files together."""
     output_bytes: _builtins.int
-    """Optional. Bytes kept of each of standard output and standard error."""
+    """Optional. Bytes on standard output. A program that prints more is ended with
+    `VERDICT_OUTPUT_LIMIT`. Of standard error a part is kept.
+    """
     processes: _builtins.int
     """Optional. Processes and threads at once."""
     @_builtins.property
@@ -261,7 +269,9 @@ class Limits(_message.Message):
 
     @_builtins.property
     def wall_time(self) -> _duration_pb2.Duration:
-        """Optional. Wall-clock time."""
+        """Optional. Wall-clock time, a backstop for programs that sleep. If unset it
+        follows the CPU time with room for a busy machine.
+        """
 
     def __init__(
         self,
@@ -345,15 +355,29 @@ class CompileResult(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     WALL_TIME_FIELD_NUMBER: _builtins.int
     TOOLCHAIN_FIELD_NUMBER: _builtins.int
+    CPU_TIME_FIELD_NUMBER: _builtins.int
+    MESSAGE_CUT_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_BASIS_FIELD_NUMBER: _builtins.int
     verdict: Global___Verdict.ValueType
     """`VERDICT_ACCEPTED`, `VERDICT_COMPILE_ERROR`, or a limit that was reached."""
     message: _builtins.str
     """What it printed, cut to a bound."""
     toolchain: _builtins.str
     """Name and version of the compiler or interpreter."""
+    message_cut: _builtins.bool
+    """The compiler printed more than `message` has."""
+    language: _builtins.str
+    """The language in which the program was compiled."""
+    language_basis: _builtins.str
+    """How the language was told, in a few words. Empty where the request named it."""
     @_builtins.property
     def wall_time(self) -> _duration_pb2.Duration:
         """Wall-clock time used."""
+
+    @_builtins.property
+    def cpu_time(self) -> _duration_pb2.Duration:
+        """CPU time used."""
 
     def __init__(
         self,
@@ -362,10 +386,14 @@ class CompileResult(_message.Message):
         message: _builtins.str = ...,
         wall_time: _duration_pb2.Duration | None = ...,
         toolchain: _builtins.str = ...,
+        cpu_time: _duration_pb2.Duration | None = ...,
+        message_cut: _builtins.bool = ...,
+        language: _builtins.str = ...,
+        language_basis: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["wall_time", b"wall_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cpu_time", b"cpu_time", "wall_time", b"wall_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "toolchain", b"toolchain", "verdict", b"verdict", "wall_time", b"wall_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpu_time", b"cpu_time", "language", b"language", "language_basis", b"language_basis", "message", b"message", "message_cut", b"message_cut", "toolchain", b"toolchain", "verdict", b"verdict", "wall_time", b"wall_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -387,6 +415,9 @@ class CaseResult(_message.Message):
     STDOUT_FIELD_NUMBER: _builtins.int
     STDERR_FIELD_NUMBER: _builtins.int
     OUTPUT_CUT_FIELD_NUMBER: _builtins.int
+    STDOUT_CUT_FIELD_NUMBER: _builtins.int
+    STDERR_CUT_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the case."""
     verdict: Global___Verdict.ValueType
@@ -403,6 +434,12 @@ class CaseResult(_message.Message):
     """What it printed on standard error, cut to the limit."""
     output_cut: _builtins.bool
     """One of the two outputs was cut."""
+    stdout_cut: _builtins.bool
+    """It printed more than `stdout` has."""
+    stderr_cut: _builtins.bool
+    """It printed more than `stderr` has."""
+    detail: _builtins.str
+    """Where the output differs, or what failed, in one sentence. May be empty."""
     @_builtins.property
     def cpu_time(self) -> _duration_pb2.Duration:
         """CPU time of the program and its children."""
@@ -424,10 +461,13 @@ class CaseResult(_message.Message):
         stdout: _builtins.bytes = ...,
         stderr: _builtins.bytes = ...,
         output_cut: _builtins.bool = ...,
+        stdout_cut: _builtins.bool = ...,
+        stderr_cut: _builtins.bool = ...,
+        detail: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_status", b"_exit_status", "_signal", b"_signal", "cpu_time", b"cpu_time", "exit_status", b"exit_status", "signal", b"signal", "wall_time", b"wall_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_status", b"_exit_status", "_signal", b"_signal", "cpu_time", b"cpu_time", "exit_status", b"exit_status", "name", b"name", "output_cut", b"output_cut", "peak_memory_bytes", b"peak_memory_bytes", "signal", b"signal", "stderr", b"stderr", "stdout", b"stdout", "verdict", b"verdict", "wall_time", b"wall_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_status", b"_exit_status", "_signal", b"_signal", "cpu_time", b"cpu_time", "detail", b"detail", "exit_status", b"exit_status", "name", b"name", "output_cut", b"output_cut", "peak_memory_bytes", b"peak_memory_bytes", "signal", b"signal", "stderr", b"stderr", "stderr_cut", b"stderr_cut", "stdout", b"stdout", "stdout_cut", b"stdout_cut", "verdict", b"verdict", "wall_time", b"wall_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exit_status: _TypeAlias = _typing.Literal["exit_status"]  # noqa: Y015
     _WhichOneofArgType__exit_status: _TypeAlias = _typing.Literal["_exit_status", b"_exit_status"]  # noqa: Y015
