@@ -56,6 +56,7 @@ class Language:
         version: Command that prints the version of its tools, run once for an image.
         time_factor: How much longer than `DEFAULT_LIMITS` a case may take.
         memory_factor: How much more memory it may have.
+        checks_only: Its compile command makes nothing and takes little memory.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Language:
     version: tuple[str, ...]
     time_factor: float = 1.0
     memory_factor: float = 1.0
+    checks_only: bool = False
 
     @property
     def limits(self) -> Limits:
@@ -107,6 +109,7 @@ LANGUAGES = {
             ),
             run=("/usr/bin/python3", f"{BUILD}/main.py"),
             version=("/usr/bin/python3", "--version"),
+            checks_only=True,
             time_factor=2.0,
         ),
         _c("c", "C17", "main.c", "/usr/bin/gcc", "-std=gnu17"),
@@ -135,6 +138,7 @@ LANGUAGES = {
             compile=("/usr/bin/node", "--check", "main.js"),
             run=("/usr/bin/node", "--stack-size=50000", f"{BUILD}/main.js"),
             version=("/usr/bin/node", "--version"),
+            checks_only=True,
             time_factor=2.0,
             memory_factor=2.0,
         ),

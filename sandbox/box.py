@@ -1,0 +1,242 @@
+"""One container with one program in it: what goes in, and the frames that come out.
+
+The stream is Docker's: pieces with eight bytes before each. In its pieces are the frames
+of `sandbox.inside.frames`. A runner that says what it must not is a lost one: it ran
+beside hostile code, and nothing of it is believed beyond its bounds.
+"""
+
+import asyncio
+import contextlib
+import json
+import socket
+from dataclasses import dataclass
+from typing import Any, Self
+
+from sandbox.engine import Container
+from sandbox.inside.frames import HEAD, MOST_HEADER, packed
+from sandbox.languages import BUILD, ENVIRONMENT, WORK
+from sandbox.model import ExitFacts, Limits, Stopped
+
+_READY_S = 30.0
+# Beyond what a process may take: the runner has to notice, kill and report.
+_GRACE_S = 20.0
+_ERROR_BYTES = 64 << 10
+_PIECE_HEAD = 8
+_STDOUT = 1
+_MOST_PIECE = 16 << 20
+# A case that fits into the pipes on the way can wait there while the one before it runs.
+_AHEAD_BYTES = 16 << 10
+
+
+class BoxLostError(Exception):
+    """The container has gone, or its runner does not answer as it should."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to start in a container.
+
+    Attributes:
+        argv: Command; the first word is a path in the image.
+        limits: What it may use.
+        stdin: Its standard input.
+        files: Files to write first, in the folder where it starts.
+        compiles: It is the compiler, which may write the build folder.
+    """
+
+    argv: tuple[str, ...]
+    limits: Limits
+    stdin: bytes = b""
+    files: tuple[tuple[str, bytes], ...] = ()
+    compiles: bool = False
+
+    def frame(self) -> bytes:
+        """Returns it as the runner reads it."""
+        limits = {
+            "cpu_s": self.limits.cpu_s,
+            "wall_s": self.limits.wall_s,
+            "memory_bytes": self.limits.memory_bytes,
+            "output_bytes": self.limits.output_bytes,
+            "error_bytes": self.error_bytes,
+            "processes": self.limits.processes,
+        }
+        header = {
+            "argv": self.argv,
+            "environment": ENVIRONMENT,
+            "folder": BUILD if self.compiles else WORK,
+            "compiles": self.compiles,
+            "limits": limits,
+            "files": [name for name, _ in self.files],
+        }
+        return packed(header, (self.stdin, *(content for _, content in self.files)))
+
+    @property
+    def error_bytes(self) -> int:
+        """Bytes kept of standard error."""
+        return self.limits.output_bytes if self.compiles else _ERROR_BYTES
+
+
+class Box:
+    """A container that waits for a program, or has one."""
+
+    def __init__(
+        self, container: Container, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.id = container.id
+        self.toolchains: dict[str, str] = {}
+        self._stream = container.stream
+        self._reader = reader
+        self._writer = writer
+        self._buffer = bytearray()
+        self._sent: list[Command] = []
+
+    @classmethod
+    async def over(cls, container: Container) -> Self:
+        """Returns a box whose runner is ready.
+
+        Raises:
+            BoxLostError: It did not get ready.
+        """
+        stream = container.stream
+        if stream.family == socket.AF_UNIX:
+            reader, writer = await asyncio.open_unix_connection(sock=stream)
+        else:
+            reader, writer = await asyncio.open_connection(sock=stream)
+        box = cls(container, reader, writer)
+        try:
+            async with _in_time(_READY_S):
+                header = await box._header()
+            box.toolchains = json.loads(header["toolchains"])
+        except (KeyError, TypeError, ValueError) as error:
+            box.close()
+            raise BoxLostError(f"no greeting: {error}") from error
+        except BaseException:
+            box.close()
+            raise
+        return box
+
+    @property
+    def alive(self) -> bool:
+        """Whether the container has not been heard to end."""
+        return not (self._reader.at_eof() or self._writer.is_closing())
+
+    async def send(self, command: Command) -> None:
+        """Sends a command.
+
+        Raises:
+            BoxLostError: The container has gone.
+        """
+        self._sent.append(command)
+        try:
+            self._writer.write(command.frame())
+            async with _in_time(_GRACE_S):
+                await self._writer.drain()
+        except OSError as error:
+            raise BoxLostError(str(error)) from error
+
+    async def facts(self) -> ExitFacts:
+        """Returns how the first command that was sent and not answered yet ended.
+
+        Raises:
+            BoxLostError: The container has gone, or answered what it cannot mean.
+        """
+        command = self._sent[0]
+        async with _in_time(command.limits.wall_s + _GRACE_S):
+            header = await self._header()
+            sizes = _sizes(header, (command.limits.output_bytes, command.error_bytes))
+            out, err = [await self._take(size) for size in sizes]
+        self._sent.pop(0)
+        return _facts(header, out, err)
+
+    async def run(self, command: Command) -> ExitFacts:
+        """Sends a command and returns how it ended.
+
+        Raises:
+            BoxLostError: The container has gone, or answered what it cannot mean.
+        """
+        await self.send(command)
+        return await self.facts()
+
+    def close(self) -> None:
+        """Lets go of the stream; the runner ends. Removing the container is the engine's."""
+        # First of all: Docker cannot kill a container whose attached stream is not read.
+        with contextlib.suppress(OSError):
+            self._stream.shutdown(socket.SHUT_RDWR)
+        self._writer.transport.abort()
+
+    async def _header(self) -> dict[str, Any]:
+        (size,) = HEAD.unpack(await self._take(HEAD.size))
+        if size > MOST_HEADER:
+            raise BoxLostError("a header is too long")
+        try:
+            header = json.loads(await self._take(size))
+        except ValueError as error:
+            raise BoxLostError("a header is no JSON") from error
+        if not isinstance(header, dict):
+            raise BoxLostError("a header is no object")
+        return header
+
+    async def _take(self, size: int) -> bytes:
+        """Returns the next bytes that the runner wrote."""
+        while len(self._buffer) < size:
+            try:
+                head = await self._reader.readexactly(_PIECE_HEAD)
+                length = int.from_bytes(head[4:], "big")
+                if length > _MOST_PIECE:
+                    raise BoxLostError("a piece of the stream is too long")
+                piece = await self._reader.readexactly(length)
+            except (asyncio.IncompleteReadError, OSError) as error:
+                raise BoxLostError("the stream ended") from error
+            if head[0] == _STDOUT:
+                self._buffer += piece
+        taken = bytes(memoryview(self._buffer)[:size])
+        del self._buffer[:size]
+        return taken
+
+
+def fits_ahead(command: Command) -> bool:
+    """Says whether a command may be sent before the one before it is answered."""
+    return len(command.stdin) + sum(len(content) for _, content in command.files) < _AHEAD_BYTES
+
+
+@contextlib.asynccontextmanager
+async def _in_time(seconds: float) -> Any:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise BoxLostError(f"no answer within {seconds:g} s") from error
+
+
+def _sizes(header: dict[str, Any], most: tuple[int, int]) -> list[int]:
+    sizes = header.get("blobs")
+    if not isinstance(sizes, list) or len(sizes) != len(most):
+        raise BoxLostError("an answer has not two outputs")
+    for size, bound in zip(sizes, most, strict=True):
+        if not isinstance(size, int) or not 0 <= size <= bound:
+            raise BoxLostError("an output is longer than it can be")
+    return sizes
+
+
+def _facts(header: dict[str, Any], out: bytes, err: bytes) -> ExitFacts:
+    try:
+        return ExitFacts(
+            exit_status=_optional(header["exit_status"]),
+            signal=_optional(header["signal"]),
+            stopped=Stopped(header["stopped"]),
+            cpu_s=max(0.0, float(header["cpu_s"])),
+            wall_s=max(0.0, float(header["wall_s"])),
+            peak_memory_bytes=max(0, int(header["peak_memory_bytes"])),
+            out_of_memory_kills=max(0, int(header["out_of_memory_kills"])),
+            stdout=out,
+            stderr=err,
+            stdout_cut=bool(header["stdout_cut"]),
+            stderr_cut=bool(header["stderr_cut"]),
+            failure=str(header["failure"])[:500],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BoxLostError(f"an answer cannot be read: {error}") from error
+
+
+def _optional(value: object) -> int | None:
+    return None if value is None else int(str(value))

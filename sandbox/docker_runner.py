@@ -1,0 +1,240 @@
+"""Runs programs in Docker containers, each program in one of its own."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sandbox.box import Box, BoxLostError, Command, fits_ahead
+from sandbox.checking import Checking
+from sandbox.engine import OVERHEAD_BYTES, Engine
+from sandbox.languages import COMPILE_LIMITS, LANGUAGES, Language
+from sandbox.model import (
+    Case,
+    CaseResult,
+    CompileResult,
+    ExitFacts,
+    Job,
+    LanguageInfo,
+    Result,
+    Verdict,
+)
+from sandbox.options import DockerOptions
+from sandbox.places import Places
+from sandbox.pool import Pool
+from sandbox.runner import UnavailableError, UnknownLanguageError
+from sandbox.verdict import verdict_of
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+# A daemon that is being restarted is waited for; one that is gone is not.
+_BACK_WITHIN_S = 20.0
+_LOOK_AGAIN_S = 0.5
+# A program that loses its container so often is told so, and the next case gets its turn.
+_MOST_LOST = 2
+_MESSAGE = 64 << 10
+
+
+@dataclass
+class _Progress:
+    """How far a job is, over all the containers that it has had."""
+
+    compiled: CompileResult | None = None
+    done: int = 0
+    lost: int = 0
+
+
+class DockerRunner:
+    """A runner over a Docker daemon; see `sandbox.runner.Runner`.
+
+    Makes no container before the first program, or the first question for languages.
+
+    Args:
+        options: How it is set up.
+    """
+
+    def __init__(self, options: DockerOptions) -> None:
+        # A program takes one thread now and then; the rest is for removing and refilling.
+        self._threads = ThreadPoolExecutor(2 * options.concurrency + 2, thread_name_prefix="docker")
+        self._engine = Engine(options)
+        self._pool = Pool(self._engine, options.pool_size, self._threads)
+        self._places = Places(options.concurrency, options.max_waiting)
+        self._toolchains: dict[str, str] = {}
+        self._swept = False
+
+    async def execute(self, job: Job) -> AsyncGenerator[Result, None]:
+        """Compiles and runs a program; see `sandbox.runner.Runner.execute`."""
+        language = LANGUAGES.get(job.program.language)
+        if language is None:
+            known = ", ".join(LANGUAGES)
+            raise UnknownLanguageError(f'no language "{job.program.language}"; there are: {known}')
+        async with self._places.taken(job.caller):
+            await self._sweep()
+            async with aclosing(self._with_retries(job, language)) as results:
+                async for result in results:
+                    yield result
+
+    async def problem(self) -> str:
+        """Says in one sentence why programs cannot be run; empty if they can."""
+        return await self._on_thread(self._engine.problem)
+
+    async def languages(self) -> tuple[LanguageInfo, ...]:
+        """Returns the languages, with versions as the image has them."""
+        if not self._toolchains and not await self.problem():
+            try:
+                box = await self._pool.take()
+            except UnavailableError as error:
+                _log.info("versions are not known", extra={"why": str(error)})
+            else:
+                self._toolchains = box.toolchains
+                self._pool.discard(box)
+        return tuple(
+            language.info(self._toolchains.get(language.id, "")) for language in LANGUAGES.values()
+        )
+
+    async def close(self) -> None:
+        """Stops what runs and removes every container."""
+        await self._pool.close()
+        self._engine.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _with_retries(self, job: Job, language: Language) -> AsyncGenerator[Result, None]:
+        """Plays a job, in another container where one is lost in the middle of it."""
+        progress = _Progress()
+        while progress.compiled is None or progress.done < len(job.cases):
+            try:
+                async with aclosing(self._in_one_box(job, language, progress)) as results:
+                    async for result in results:
+                        yield result
+            except BoxLostError as error:
+                _log.warning("a container was lost", extra={"why": str(error)})
+                told = await self._after_loss(job, progress, str(error))
+                if told is not None:
+                    yield told
+            if progress.compiled is not None and progress.compiled.verdict is not Verdict.ACCEPTED:
+                return
+
+    async def _after_loss(self, job: Job, progress: _Progress, why: str) -> Result | None:
+        """Waits for a daemon that went away; else returns what to say of a lost case.
+
+        Raises:
+            UnavailableError: The daemon does not come back.
+        """
+        if problem := await self.problem():
+            deadline = asyncio.get_running_loop().time() + _BACK_WITHIN_S
+            while problem:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise UnavailableError(problem)
+                await asyncio.sleep(_LOOK_AGAIN_S)
+                problem = await self.problem()
+            # Not the program's doing.
+            return None
+        progress.lost += 1
+        if progress.lost < _MOST_LOST:
+            return None
+        progress.lost = 0
+        detail = f"its container was lost {_MOST_LOST} times: {why}"
+        if progress.compiled is None:
+            progress.compiled = CompileResult(verdict=Verdict.SANDBOX_ERROR, message=detail)
+            return progress.compiled
+        case = job.cases[progress.done]
+        progress.done += 1
+        return CaseResult(name=case.name, verdict=Verdict.SANDBOX_ERROR, detail=detail)
+
+    async def _in_one_box(
+        self, job: Job, language: Language, progress: _Progress
+    ) -> AsyncGenerator[Result, None]:
+        box = await self._pool.take()
+        checking = Checking(job.checker, self._pool)
+        try:
+            self._toolchains = box.toolchains
+            compiled = await self._compile(box, job, language)
+            if progress.compiled is None:
+                progress.compiled = compiled
+                yield compiled
+            if progress.compiled.verdict is not Verdict.ACCEPTED:
+                return
+            if compiled.verdict is not Verdict.ACCEPTED:
+                raise BoxLostError("it compiled in the first container and not in this one")
+            async with aclosing(self._cases(box, job, language, progress.done)) as cases:
+                async for case, facts in cases:
+                    result = await checking.judge(case, facts, job.limits)
+                    progress.done += 1
+                    progress.lost = 0
+                    yield result
+        finally:
+            self._pool.discard(box)
+            checking.close()
+
+    async def _compile(self, box: Box, job: Job, language: Language) -> CompileResult:
+        source = job.program.source.encode("utf-8", "replace")
+        command = Command(
+            argv=language.compile,
+            limits=COMPILE_LIMITS,
+            files=((language.file, source),),
+            compiles=True,
+        )
+        limiting = (
+            asyncio.create_task(self._limit_memory(box, job)) if language.checks_only else None
+        )
+        try:
+            facts = await box.run(command)
+        finally:
+            if limiting is not None and not limiting.done():
+                await asyncio.wait([limiting])
+        await (limiting or self._limit_memory(box, job))
+        return _compiled(facts, box.toolchains.get(language.id, ""))
+
+    async def _limit_memory(self, box: Box, job: Job) -> None:
+        """Holds a container to what a case may use, which its compiler was not held to."""
+        most = max((len(case.input) for case in job.cases), default=0)
+        # What the runner keeps of one case: its input, and its output while it is sent.
+        kept = most + 3 * job.limits.output_bytes
+        memory = job.limits.memory_bytes + OVERHEAD_BYTES + kept
+        try:
+            await self._on_thread(lambda: self._engine.limit_memory(box.id, memory))
+        except UnavailableError as error:
+            raise BoxLostError(str(error)) from error
+
+    async def _cases(
+        self, box: Box, job: Job, language: Language, start: int
+    ) -> AsyncGenerator[tuple[Case, ExitFacts], None]:
+        """Runs the cases from a number on, sending small ones ahead."""
+        commands = [
+            Command(argv=language.run, limits=job.limits, stdin=case.input)
+            for case in job.cases[start:]
+        ]
+        sent = 0
+        for number, case in enumerate(job.cases[start:]):
+            while sent <= number or (
+                sent == number + 1 and sent < len(commands) and fits_ahead(commands[sent])
+            ):
+                await box.send(commands[sent])
+                sent += 1
+            yield case, await box.facts()
+
+    async def _sweep(self) -> None:
+        if not self._swept:
+            self._swept = True
+            if removed := await self._on_thread(self._engine.sweep):
+                _log.warning("removed containers that were left", extra={"containers": removed})
+
+    async def _on_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _compiled(facts: ExitFacts, toolchain: str) -> CompileResult:
+    verdict = verdict_of(facts, COMPILE_LIMITS)
+    failed = verdict in (Verdict.RUNTIME_ERROR, Verdict.OUTPUT_LIMIT)
+    said = (facts.stdout + facts.stderr).decode("utf-8", "replace")
+    return CompileResult(
+        verdict=Verdict.COMPILE_ERROR if failed else verdict,
+        message=facts.failure or said[:_MESSAGE],
+        message_cut=facts.stdout_cut or facts.stderr_cut or len(said) > _MESSAGE,
+        cpu_s=facts.cpu_s,
+        wall_s=facts.wall_s,
+        toolchain=toolchain,
+    )

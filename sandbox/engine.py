@@ -1,0 +1,289 @@
+"""What is asked of Docker Engine: containers made, attached to, bounded and removed.
+
+The only module that knows the Docker client. Its methods block, and are called on
+threads. Nothing that a user sends gets here: not the image, no option, no command.
+"""
+
+import contextlib
+import itertools
+import os
+import random
+import socket
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, NotFound
+
+from sandbox.images.build import expected_label
+from sandbox.languages import BUILD, COMPILE_LIMITS, WORK
+from sandbox.model import MIB
+from sandbox.options import DockerOptions
+from sandbox.runner import UnavailableError
+from sandbox.seccomp import profile
+
+OWNER = "llm-crowdsourced.owner"
+INSIDE = "llm-crowdsourced.inside"
+# What the runner takes, its interpreter and what it keeps of a program's output.
+OVERHEAD_BYTES = 32 * MIB
+_STARTED = "import sys; sys.path[:0] = ['/opt']; from sandbox.runner import main; main()"
+_COMMAND = ["/usr/bin/python3", "-ISc", _STARTED]
+_BUILD_MIB, _WORK_MIB = 256, 64
+_MOST_FILES = 16384
+_PROCESSES = 320
+# Two users for each container, so that limits which the kernel counts by user are its own.
+_FIRST_USER, _USERS = 200_000, 400_000
+_TIMEOUT_S = 20
+# Of those after the name, which may hold anything.
+_STARTED_FIELD = 19
+_RETRYABLE = (DockerException, requests.RequestException, OSError)
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container that has been started.
+
+    Attributes:
+        id: Its id.
+        stream: Attached to the runner's standard input and output, in Docker's framing.
+    """
+
+    id: str
+    stream: socket.socket
+
+
+class Engine:
+    """A Docker daemon, wherever it runs.
+
+    Args:
+        options: Which daemon, image and runtime.
+    """
+
+    def __init__(self, options: DockerOptions) -> None:
+        self._options = options
+        self._client: docker.DockerClient | None = None
+        self._lock = threading.Lock()
+        self._users = itertools.cycle(range(_FIRST_USER, _FIRST_USER + _USERS, 2))
+        # Two servers on one machine should not begin with the same users.
+        for _ in range(random.randrange(_USERS // 2)):  # noqa: S311 - not a secret
+            next(self._users)
+
+    def problem(self) -> str:
+        """Says why containers cannot be made, with the cure; empty if they can."""
+        try:
+            image = self._connected().images.get(self._options.image)
+        except docker.errors.ImageNotFound:
+            return f"the image {self._options.image} is not there: run make sandbox-image"
+        except UnavailableError as error:
+            return str(error)
+        except _RETRYABLE as error:
+            self._forget()
+            return _why(error)
+        if image.labels.get(INSIDE) != expected_label():
+            return (
+                f"the image {self._options.image} is of another version of this program: "
+                "run make sandbox-image"
+            )
+        return ""
+
+    def create(self) -> Container:
+        """Makes, attaches to and starts a container with a runner in it.
+
+        Raises:
+            UnavailableError: It could not be done.
+        """
+        try:
+            return self._create()
+        except _RETRYABLE as error:
+            self._forget()
+            raise UnavailableError(self.problem() or _why(error)) from error
+
+    def limit_memory(self, container_id: str, memory_bytes: int) -> None:
+        """Changes how much memory a container may use, swap included.
+
+        Raises:
+            UnavailableError: It could not be done.
+        """
+        try:
+            self._connected().api.update_container(
+                container_id, mem_limit=memory_bytes, memswap_limit=memory_bytes
+            )
+        except _RETRYABLE as error:
+            raise UnavailableError(_why(error)) from error
+
+    def remove(self, container_id: str) -> None:
+        """Kills and removes a container; none is left if it returns.
+
+        Raises:
+            UnavailableError: It could not be done now.
+        """
+        try:
+            self._connected().api.remove_container(container_id, force=True, v=True)
+        except NotFound:
+            return
+        except APIError as error:
+            # It is being removed already, by the daemon itself.
+            if error.status_code != requests.codes.conflict:
+                raise UnavailableError(_why(error)) from error
+        except _RETRYABLE as error:
+            self._forget()
+            raise UnavailableError(_why(error)) from error
+
+    def sweep(self) -> int:
+        """Removes what servers of this machine that are gone have left, and says how many."""
+        try:
+            found = self._connected().api.containers(all=True, filters={"label": OWNER})
+        except (*_RETRYABLE, UnavailableError):
+            return 0
+        left = [each["Id"] for each in found if _is_gone(each["Labels"][OWNER])]
+        for container_id in left:
+            with contextlib.suppress(UnavailableError):
+                self.remove(container_id)
+        return len(left)
+
+    def close(self) -> None:
+        """Closes the connections to the daemon."""
+        self._forget()
+
+    def _create(self) -> Container:
+        api = self._connected().api
+        compiler = next(self._users)
+        container = api.create_container(
+            self._options.image,
+            [*_COMMAND, str(compiler), str(compiler + 1)],
+            stdin_open=True,
+            labels={OWNER: owner()},
+            hostname="sandbox",
+            working_dir="/",
+            user="0:0",
+            environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            network_disabled=True,
+            host_config=self._host_config(api, compiler),
+        )["Id"]
+        try:
+            # Before it starts, so that nothing it says is missed. Standard input is closed
+            # with the attachment, which ends a container whose server is gone.
+            attached = api.attach_socket(
+                container, params={"stdin": 1, "stdout": 1, "stream": 1, "logs": 0}
+            )
+            stream = _own_socket(attached)
+            api.start(container)
+        except BaseException:
+            with contextlib.suppress(UnavailableError):
+                self.remove(container)
+            raise
+        return Container(container, stream)
+
+    def _host_config(self, api: docker.APIClient, compiler: int) -> dict[str, object]:
+        memory = COMPILE_LIMITS.memory_bytes + OVERHEAD_BYTES
+        work = f"rw,exec,nosuid,nodev,size={_WORK_MIB}m,nr_inodes={_MOST_FILES},mode=1777"
+        build = (
+            f"rw,exec,nosuid,nodev,size={_BUILD_MIB}m,nr_inodes={_MOST_FILES},"
+            f"mode=755,uid={compiler},gid={compiler}"
+        )
+        options = self._options
+        config: dict[str, object] = api.create_host_config(
+            network_mode="none",
+            read_only=True,
+            tmpfs={WORK: work, BUILD: build, "/dev/mqueue": "ro,noexec,nosuid,nodev,size=4k"},
+            cap_drop=["ALL"],
+            cap_add=["SETUID", "SETGID", "KILL"],
+            security_opt=["no-new-privileges", f"seccomp={profile()}"],
+            ipc_mode="none",
+            mem_limit=memory,
+            memswap_limit=memory,
+            pids_limit=_PROCESSES,
+            cpu_shares=512,
+            log_config=docker.types.LogConfig(type="none"),
+            auto_remove=True,
+            runtime=options.runtime or None,
+            init=False,
+            ulimits=[docker.types.Ulimit(name="core", soft=0, hard=0)],
+        )
+        return config
+
+    def _connected(self) -> docker.DockerClient:
+        with self._lock:
+            if self._client is None:
+                self._client = self._connect()
+            return self._client
+
+    def _connect(self) -> docker.DockerClient:
+        pool = 2 * self._options.concurrency + self._options.pool_size + 4
+        try:
+            if self._options.docker_host:
+                return docker.DockerClient(
+                    base_url=self._options.docker_host,
+                    version="auto",
+                    timeout=_TIMEOUT_S,
+                    max_pool_size=pool,
+                )
+            return docker.from_env(version="auto", timeout=_TIMEOUT_S, max_pool_size=pool)
+        except _RETRYABLE as error:
+            raise UnavailableError(_why(error)) from error
+
+    def _forget(self) -> None:
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+
+def _own_socket(attached: object) -> socket.socket:
+    """Returns a socket of ours to what the client has attached to."""
+    inner = getattr(attached, "_sock", attached)
+    if not isinstance(inner, socket.socket) or not hasattr(inner, "fileno"):
+        raise UnavailableError("this connection to Docker cannot be attached to: use unix or tcp")
+    mine = socket.socket(fileno=os.dup(inner.fileno()))
+    mine.setblocking(False)  # noqa: FBT003 - the standard library's
+    attached.close()  # type: ignore[attr-defined]
+    return mine
+
+
+def owner() -> str:
+    """Returns what names this process on this machine, also once it is gone."""
+    return f"{_machine()}/{os.getpid()}/{_started(os.getpid())}"
+
+
+def _is_gone(name: str) -> bool:
+    """Says whether a process is known to be gone; one of another machine is not."""
+    machine, _, process = name.partition("/")
+    pid, _, started = process.partition("/")
+    return machine == _machine() and pid.isdigit() and _started(int(pid)) != started
+
+
+def _machine() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return socket.gethostname()
+    return f"{socket.gethostname()}:{boot}"
+
+
+def _started(pid: int) -> str:
+    """Returns when a process began, as the kernel counts it; empty if there is none."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return ""
+    return status.rpartition(")")[2].split()[_STARTED_FIELD]
+
+
+def _why(error: BaseException) -> str:
+    """Says in one sentence why Docker does not do what it should, with the cure."""
+    text = str(error)
+    if "Permission denied" in text or "EACCES" in text:
+        return (
+            "this user may not use Docker: add it to the docker group "
+            "(sudo usermod -aG docker $USER, then log in again)"
+        )
+    if isinstance(error, APIError):
+        return f"Docker refused: {error.explanation or text}"
+    if "No such file" in text or "Connection refused" in text or "ConnectionRefused" in text:
+        return (
+            "Docker does not answer: install Docker Engine and start it "
+            "(sudo systemctl start docker, or dockerd as root)"
+        )
+    return f"Docker does not answer ({type(error).__name__}); see whether its daemon runs"

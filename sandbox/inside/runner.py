@@ -1,0 +1,88 @@
+"""The runner: process 1 of a container, which compiles one program and runs it on cases.
+
+It runs as root with three capabilities: to become another user (two) and to kill. What it
+starts runs as a user of its own without any, and cannot read, signal or trace it. What it
+should print is not known here.
+"""
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from .cgroup import counters
+from .cleaning import empty
+from .frames import Frames
+from .spawn import Process
+from .watch import HostGoneError, Watcher
+
+_WORK = "/work"
+_TOOLCHAINS = "/opt/sandbox/toolchains.json"
+_QUEUES = "/dev/mqueue"
+
+
+def main() -> None:
+    """Serves frames from standard input until it ends."""
+    frames = Frames(*_own_streams())
+    compiler, program = (int(argument) for argument in sys.argv[1:3])
+    reading = counters()
+    watcher = Watcher(reading, 0)
+    with open(_TOOLCHAINS, encoding="utf-8") as file:
+        frames.send({"ready": True, "toolchains": file.read(), "cgroup": reading.version})
+    try:
+        while (header := frames.receive()) is not None:
+            facts, out, err = _run(watcher, frames, header, (compiler, program))
+            frames.send(facts, (out, err))
+            _tidy(compiler, program)
+    except (HostGoneError, BrokenPipeError):
+        return
+
+
+def _own_streams() -> tuple[int, int]:
+    """Returns the two descriptors of the stream, away from those that programs get."""
+    target = os.dup(1)
+    null = os.open("/dev/null", os.O_RDWR)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    return 0, target
+
+
+def _run(
+    watcher: Watcher, frames: Frames, header: dict[str, Any], users: tuple[int, int]
+) -> tuple[dict[str, Any], bytes, bytes]:
+    sizes = iter(header["blobs"])
+    stdin = _file_of(frames.blob(next(sizes)))
+    files = {
+        name: b"".join(frames.blob(size)) for name, size in zip(header["files"], sizes, strict=True)
+    }
+    process = Process(
+        argv=header["argv"],
+        environment=header["environment"],
+        folder=header["folder"],
+        user=users[0] if header["compiles"] else users[1],
+        files=files,
+        **header["limits"],
+    )
+    try:
+        return watcher.run(process, stdin)
+    finally:
+        os.close(stdin)
+
+
+def _file_of(pieces: Iterable[bytes]) -> int:
+    """Returns a descriptor that gives the bytes, whoever reads them or does not."""
+    file = os.memfd_create("stdin")
+    try:
+        for piece in pieces:
+            os.write(file, piece)
+        # Opened anew, for reading alone.
+        return os.open(f"/proc/self/fd/{file}", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.close(file)
+
+
+def _tidy(compiler: int, program: int) -> None:
+    """Leaves nothing of one process to the next."""
+    empty(_WORK, (program, compiler))
+    if os.path.isdir(_QUEUES):
+        empty(_QUEUES, (program, compiler))

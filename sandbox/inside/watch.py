@@ -1,0 +1,231 @@
+"""Watches a process to its end: takes its output, holds its limits, kills what it leaves."""
+
+import contextlib
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .cgroup import Counters
+from .spawn import Process, start
+
+_CHUNK = 64 << 10
+_LEAST_WAIT_S = 0.001
+_NS = 1_000_000_000
+_KIB = 1024
+
+
+class HostGoneError(Exception):
+    """Whoever asked for this has gone."""
+
+
+class _Output:
+    """What a process prints on one stream, up to a bound."""
+
+    def __init__(self, most: int) -> None:
+        self.read_end, self.write_end = os.pipe()
+        os.set_blocking(self.read_end, False)
+        self.cut = False
+        self.open = True
+        self._most = most
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def take(self) -> None:
+        """Takes what is there, without waiting."""
+        try:
+            piece = os.read(self.read_end, _CHUNK)
+        except BlockingIOError:
+            return
+        if not piece:
+            self.open = False
+            return
+        kept = piece[: self._most - self._size]
+        self.cut = self.cut or len(kept) < len(piece)
+        if kept:
+            self._pieces.append(kept)
+            self._size += len(kept)
+
+    def rest(self) -> bytes:
+        """Takes what is left, once nobody can write any more, and returns all of it."""
+        while self.open and not self.cut:
+            self.take()
+        return b"".join(self._pieces)
+
+    def close(self) -> None:
+        os.close(self.read_end)
+
+
+class Watcher:
+    """Runs processes one after another; process 1 of its container.
+
+    Args:
+        counters: The container's counters.
+        host: Descriptor that hangs up when the host has gone.
+    """
+
+    def __init__(self, counters: Counters, host: int) -> None:
+        self._counters = counters
+        self._host = host
+        self._cores = len(os.sched_getaffinity(0))
+        self._woken, wake = os.pipe()
+        for end in (self._woken, wake):
+            os.set_blocking(end, False)
+        # A handler of ours makes Python write to `wake`; it need do nothing itself.
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+
+    def run(self, process: Process, stdin: int) -> tuple[dict[str, Any], bytes, bytes]:
+        """Runs a process; returns its exit facts, standard output and standard error.
+
+        Raises:
+            HostGoneError: The host has gone meanwhile.
+        """
+        run = _Run(process, self._counters)
+        try:
+            run.start(stdin)
+            self._follow(run)
+        finally:
+            kill_all(run.ended)
+        return run.facts()
+
+    def _follow(self, run: "_Run") -> None:
+        poll = select.poll()
+        # Nothing to read is asked for: the next frames may be waiting there by now.
+        poll.register(self._host, 0)
+        poll.register(self._woken, select.POLLIN)
+        streams = {output.read_end: output for output in (run.out, run.err)}
+        for descriptor in streams:
+            poll.register(descriptor, select.POLLIN)
+        while not run.over:
+            for descriptor, _ in poll.poll(1000 * run.wait_s(self._cores)):
+                if descriptor == self._host:
+                    raise HostGoneError
+                if descriptor == self._woken:
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(self._woken, _CHUNK)
+                else:
+                    streams[descriptor].take()
+                    if not streams[descriptor].open:
+                        poll.unregister(descriptor)
+            # On every turn: what has detached itself must not pile up as it dies.
+            reap(run.ended)
+
+
+class _Run:
+    """One process on its way from start to end."""
+
+    def __init__(self, process: Process, counters: Counters) -> None:
+        self.out = _Output(process.output_bytes)
+        self.err = _Output(process.error_bytes)
+        self._process = process
+        self._counters = counters
+        self._pid = 0
+        self._status: int | None = None
+        self._stopped = ""
+        self._largest = 0
+        self._failure = b""
+        self._memory, self._peak = counters.memory(), counters.peak_memory()
+        self._kills = counters.out_of_memory_kills()
+        self._begun = time.monotonic()
+        self._cpu_ns = counters.cpu_ns() - time.process_time_ns()
+
+    def start(self, stdin: int) -> None:
+        failed, failing = os.pipe()
+        out, err = self.out.write_end, self.err.write_end
+        self._pid = start(self._process, stdin, out, err, failing)
+        for descriptor in (out, err, failing):
+            os.close(descriptor)
+        self._failed = failed
+
+    def ended(self, pid: int, status: int, largest_kib: int) -> None:
+        """Hears of a process that has ended, this one or one that it left behind."""
+        self._largest = max(self._largest, largest_kib * _KIB)
+        if pid == self._pid:
+            self._status = status
+
+    @property
+    def over(self) -> bool:
+        return self._status is not None or bool(self._stopped)
+
+    def wait_s(self, cores: int) -> float:
+        """Returns how long the limits cannot be reached, and notes one that is."""
+        wall = self._process.wall_s - (time.monotonic() - self._begun)
+        cpu = self._process.cpu_s - self._used_s()
+        if self.out.cut:
+            self._stopped = "output"
+        elif cpu <= 0:
+            self._stopped = "cpu"
+        elif wall <= 0:
+            self._stopped = "wall"
+        if self._stopped:
+            return 0.0
+        return max(min(wall, cpu / cores), _LEAST_WAIT_S)
+
+    def facts(self) -> tuple[dict[str, Any], bytes, bytes]:
+        used_s, wall_s = self._used_s(), time.monotonic() - self._begun
+        out, err = self.out.rest(), self.err.rest()
+        self.out.close()
+        self.err.close()
+        with open(self._failed, "rb") as failed:
+            failure = failed.read()
+        if self.out.cut and not self._stopped:
+            self._stopped = "output"
+        assert self._status is not None  # noqa: S101 - it was waited for
+        exited = os.WIFEXITED(self._status)
+        facts = {
+            "exit_status": os.WEXITSTATUS(self._status) if exited else None,
+            "signal": None if exited else os.WTERMSIG(self._status),
+            "stopped": self._stopped,
+            "cpu_s": used_s,
+            "wall_s": wall_s,
+            "peak_memory_bytes": self._peak_memory(len(out) + len(err)),
+            "out_of_memory_kills": self._counters.out_of_memory_kills() - self._kills,
+            "stdout_cut": self.out.cut,
+            "stderr_cut": self.err.cut,
+            "failure": failure.decode("utf-8", "replace"),
+        }
+        return facts, out, err
+
+    def _used_s(self) -> float:
+        # All that the container used, less what this program itself did.
+        return (self._counters.cpu_ns() - time.process_time_ns() - self._cpu_ns) / _NS
+
+    def _peak_memory(self, kept: int) -> int:
+        """Returns the largest process, or all of them together where that is known.
+
+        Together is known where the container's peak rose. It holds what this program
+        keeps too, so it never says by itself that a limit was passed: the kernel does.
+        """
+        peak = self._counters.peak_memory()
+        if peak <= self._peak:
+            return self._largest
+        together = min(peak - self._memory - 2 * kept, self._process.memory_bytes)
+        return max(self._largest, together)
+
+
+def reap(ended: Callable[[int, int, int], None]) -> None:
+    """Takes note of the processes that have ended."""
+    while True:
+        try:
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        ended(pid, status, usage.ru_maxrss)
+
+
+def kill_all(ended: Callable[[int, int, int], None]) -> None:
+    """Kills every other process of the container and waits until there is none."""
+    while True:
+        # Only ever in a container, where the first process is spared by itself.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+        try:
+            pid, status, usage = os.wait4(-1, 0)
+        except ChildProcessError:
+            return
+        ended(pid, status, usage.ru_maxrss)
