@@ -38,6 +38,9 @@ class Difference:
 
     detail: str
 
+    def __str__(self) -> str:
+        return self.detail
+
 
 def compare(checker: Exact | Tokens | Floats, output: bytes, expected: bytes) -> Difference | None:
     """Returns where an output first differs from the expected one; `None` if it is right."""
@@ -158,14 +161,12 @@ def _difference_of_words(
     surplus = len(block) + _count(printed_words) - len(against) - _count(expected_words)
     if surplus == 0:
         return None
-    number = f"{abs(surplus):,} word{'s' if abs(surplus) > 1 else ''}"
+    words = f"{abs(surplus):,} word{'s' if abs(surplus) > 1 else ''}"
     if surplus > 0:
         first = block[len(against)]
-        return Difference(f"printed {number} more than expected; the first is {_quoted(first)}")
+        return Difference(f"printed {words} more than expected; the first is {_quoted(first)}")
     first = against[len(block)]
-    return Difference(
-        f"printed {number} fewer than expected; the first missing is {_quoted(first)}"
-    )
+    return Difference(f"printed {words} fewer than expected; the first missing is {_quoted(first)}")
 
 
 def _count(words: Iterator[bytes]) -> int:
