@@ -23,8 +23,11 @@ from llm_crowdsourced.v1 import (
     result_service_pb2_grpc,
     run_service_pb2,
     run_service_pb2_grpc,
+    sandbox_service_pb2,
+    sandbox_service_pb2_grpc,
 )
 
+from sandbox.runner import Runner
 from server.models.local.league import LocalLeague
 from server.models.registry import Models
 from server.play.runs import Runs
@@ -33,6 +36,9 @@ from server.rpc.errors import ErrorInterceptor
 from server.rpc.model_service import ModelServicer
 from server.rpc.result_service import ResultServicer
 from server.rpc.run_service import RunServicer
+from server.rpc.sandbox_health import tell_health
+from server.rpc.sandbox_service import SandboxServicer
+from server.sandboxing import most_of, runner_for
 from server.settings import Settings, SettingsError, check_address, resolve, tokens
 from server.store.database import holder_file
 from server.store.store import Store
@@ -57,7 +63,12 @@ _SERVICES = tuple(
     )
 )
 
+# Its health is that of its sandbox.
+_SANDBOX = sandbox_service_pb2.DESCRIPTOR.services_by_name["SandboxService"].full_name
 _REFLECTION = reflection.SERVICE_NAME
+
+# Removing containers takes seconds, whatever grace calls under way have.
+_LEAST_CLOSING_S = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -81,13 +92,14 @@ class _Parts:
     store: Store
     models: Models
     runs: Runs
+    sandbox: SandboxServicer
     public_settings: dict[str, Any]
     closing: asyncio.Event
 
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, *, playing: bool, taking_up: bool = True
+    settings: Settings, *, playing: bool, taking_up: bool = True, runner: Runner | None = None
 ) -> AsyncIterator[Serving]:
     """Serves for as long as the context is open, then stops with the settings' grace.
 
@@ -95,6 +107,7 @@ async def serving(
         settings: How to serve.
         playing: Whether runs are played; without, they are only shown.
         taking_up: Whether runs that another server left are gone on with.
+        runner: Runs programs; the one of the settings if `None`. It is closed at the end.
 
     Raises:
         SettingsError: The settings cannot be used.
@@ -115,16 +128,22 @@ async def serving(
             max_waiting=settings.server.max_waiting_runs,
             playing=playing,
         )
+        runner = runner_for(settings.sandbox) if runner is None else runner
+        stack.push_async_callback(_close, runner, settings.server.grace_s)
+        sandbox = SandboxServicer(runner, most_of(settings.sandbox), by_token=bool(known_tokens))
         closing = asyncio.Event()
         interceptors: list[grpc.aio.ServerInterceptor] = [ErrorInterceptor()]
         if known_tokens:
             interceptors.append(AuthInterceptor(known_tokens))
         server = grpc.aio.server(interceptors=interceptors, options=_OPTIONS)
-        parts = _Parts(store, models, runs, _public(settings), closing)
+        parts = _Parts(store, models, runs, sandbox, _public(settings), closing)
         health = await _add_services(server, parts)
         address = await _listen(server, settings)
         await server.start()
         stack.push_async_callback(server.stop, 1.0)
+        # Without Docker, or with one that hangs, the server starts all the same.
+        watching = asyncio.create_task(tell_health(runner, health, _SANDBOX))
+        stack.callback(watching.cancel)
         holder = holder_file(database)
         holder.write_text(json.dumps({"address": address, "pid": os.getpid()}), "utf-8")
         stack.callback(holder.unlink, missing_ok=True)
@@ -135,7 +154,8 @@ async def serving(
         finally:
             _log.info("stopping", extra={"grace_s": settings.server.grace_s})
             await health.enter_graceful_shutdown()
-            await runs.drain(settings.server.grace_s)
+            grace_s = settings.server.grace_s
+            await asyncio.gather(runs.drain(grace_s), sandbox.drain(grace_s))
             # Watches end by themselves; the server's own stop would wait for them.
             closing.set()
 
@@ -154,15 +174,31 @@ async def _add_services(server: grpc.aio.Server, parts: _Parts) -> HealthService
     result_service_pb2_grpc.add_ResultServiceServicer_to_server(results, server)
     models = ModelServicer(parts.models)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(models, server)
+    sandbox_service_pb2_grpc.add_SandboxServiceServicer_to_server(parts.sandbox, server)
     health = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     for name in ("", *_SERVICES):
         await health.set(name, health_pb2.HealthCheckResponse.SERVING)
+    await health.set(_SANDBOX, health_pb2.HealthCheckResponse.NOT_SERVING)
     reflection.enable_server_reflection(
-        (*_SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, _REFLECTION),
+        (
+            *_SERVICES,
+            _SANDBOX,
+            health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+            _REFLECTION,
+        ),
         server,
     )
     return health
+
+
+async def _close(runner: Runner, grace_s: float) -> None:
+    """Stops the sandbox; a Docker that hangs does not keep the server from its end."""
+    try:
+        async with asyncio.timeout(max(grace_s, _LEAST_CLOSING_S)):
+            await runner.close()
+    except TimeoutError:
+        _log.warning("the sandbox did not stop in time")
 
 
 async def _listen(server: grpc.aio.Server, settings: Settings) -> str:

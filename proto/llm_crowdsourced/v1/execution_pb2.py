@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#llm_crowdsourced/v1/execution.proto\x12\x13llm_crowdsourced.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"A\n\x07Program\x12\x19\n\x08language\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x1b\n\x06source\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01(\x80\x80@\"v\n\x04\x43\x61se\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x19\n\x05input\x18\x02 \x01(\x0c\x42\n\xbaH\x07z\x05\x18\x80\x80\x80\x08\x12(\n\x0f\x65xpected_output\x18\x03 \x01(\x0c\x42\n\xbaH\x07z\x05\x18\x80\x80\x80\x08H\x00\x88\x01\x01\x42\x12\n\x10_expected_output\"\xe2\x01\n\x07\x43hecker\x12\x32\n\x05\x65xact\x18\x01 \x01(\x0b\x32!.llm_crowdsourced.v1.ExactCheckerH\x00\x12\x34\n\x06tokens\x18\x02 \x01(\x0b\x32\".llm_crowdsourced.v1.TokensCheckerH\x00\x12\x34\n\x06\x66loats\x18\x03 \x01(\x0b\x32\".llm_crowdsourced.v1.FloatsCheckerH\x00\x12/\n\x07program\x18\x04 \x01(\x0b\x32\x1c.llm_crowdsourced.v1.ProgramH\x00\x42\x06\n\x04kind\"\x0e\n\x0c\x45xactChecker\"\x0f\n\rTokensChecker\"S\n\rFloatsChecker\x12 \n\x08\x61\x62solute\x18\x01 \x01(\x01\x42\x0e\xbaH\x0b\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00\x12 \n\x08relative\x18\x02 \x01(\x01\x42\x0e\xbaH\x0b\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00\"\x90\x02\n\x06Limits\x12\x35\n\x08\x63pu_time\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xbaH\x05\xaa\x01\x02*\x00\x12\x36\n\twall_time\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xbaH\x05\xaa\x01\x02*\x00\x12\"\n\x0cmemory_bytes\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01H\x00\x88\x01\x01\x12\"\n\x0coutput_bytes\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01H\x01\x88\x01\x01\x12\x1f\n\tprocesses\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01H\x02\x88\x01\x01\x42\x0f\n\r_memory_bytesB\x0f\n\r_output_bytesB\x0c\n\n_processes\"\xca\x01\n\tExecution\x12-\n\x07program\x18\x01 \x01(\x0b\x32\x1c.llm_crowdsourced.v1.Program\x12\x33\n\x07\x63ompile\x18\x02 \x01(\x0b\x32\".llm_crowdsourced.v1.CompileResult\x12.\n\x05\x63\x61ses\x18\x03 \x03(\x0b\x32\x1f.llm_crowdsourced.v1.CaseResult\x12\x14\n\x0cpassed_cases\x18\x04 \x01(\x05\x12\x13\n\x0btotal_cases\x18\x05 \x01(\x05\"\xfc\x01\n\rCompileResult\x12-\n\x07verdict\x18\x01 \x01(\x0e\x32\x1c.llm_crowdsourced.v1.Verdict\x12\x0f\n\x07message\x18\x02 \x01(\t\x12,\n\twall_time\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\ttoolchain\x18\x04 \x01(\t\x12+\n\x08\x63pu_time\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0bmessage_cut\x18\x06 \x01(\x08\x12\x10\n\x08language\x18\x07 \x01(\t\x12\x16\n\x0elanguage_basis\x18\x08 \x01(\t\"\xf5\x02\n\nCaseResult\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x07verdict\x18\x02 \x01(\x0e\x32\x1c.llm_crowdsourced.v1.Verdict\x12\x18\n\x0b\x65xit_status\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x13\n\x06signal\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12+\n\x08\x63pu_time\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\twall_time\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x11peak_memory_bytes\x18\x07 \x01(\x03\x12\x0e\n\x06stdout\x18\x08 \x01(\x0c\x12\x0e\n\x06stderr\x18\t \x01(\x0c\x12\x12\n\noutput_cut\x18\n \x01(\x08\x12\x12\n\nstdout_cut\x18\x0b \x01(\x08\x12\x12\n\nstderr_cut\x18\x0c \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\r \x01(\tB\x0e\n\x0c_exit_statusB\t\n\x07_signal*\x8f\x02\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10VERDICT_ACCEPTED\x10\x01\x12\x18\n\x14VERDICT_WRONG_ANSWER\x10\x02\x12\x19\n\x15VERDICT_COMPILE_ERROR\x10\x03\x12\x19\n\x15VERDICT_RUNTIME_ERROR\x10\x04\x12\x16\n\x12VERDICT_TIME_LIMIT\x10\x05\x12\x18\n\x14VERDICT_MEMORY_LIMIT\x10\x06\x12\x18\n\x14VERDICT_OUTPUT_LIMIT\x10\x07\x12\x1e\n\x1aVERDICT_SECURITY_VIOLATION\x10\x08\x12\x19\n\x15VERDICT_SANDBOX_ERROR\x10\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#llm_crowdsourced/v1/execution.proto\x12\x13llm_crowdsourced.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"A\n\x07Program\x12\x19\n\x08language\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x1b\n\x06source\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01(\x80\x80@\"v\n\x04\x43\x61se\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x19\n\x05input\x18\x02 \x01(\x0c\x42\n\xbaH\x07z\x05\x18\x80\x80\x80\x08\x12(\n\x0f\x65xpected_output\x18\x03 \x01(\x0c\x42\n\xbaH\x07z\x05\x18\x80\x80\x80\x08H\x00\x88\x01\x01\x42\x12\n\x10_expected_output\"\xe2\x01\n\x07\x43hecker\x12\x32\n\x05\x65xact\x18\x01 \x01(\x0b\x32!.llm_crowdsourced.v1.ExactCheckerH\x00\x12\x34\n\x06tokens\x18\x02 \x01(\x0b\x32\".llm_crowdsourced.v1.TokensCheckerH\x00\x12\x34\n\x06\x66loats\x18\x03 \x01(\x0b\x32\".llm_crowdsourced.v1.FloatsCheckerH\x00\x12/\n\x07program\x18\x04 \x01(\x0b\x32\x1c.llm_crowdsourced.v1.ProgramH\x00\x42\x06\n\x04kind\"\x0e\n\x0c\x45xactChecker\"\x0f\n\rTokensChecker\"W\n\rFloatsChecker\x12\"\n\x08\x61\x62solute\x18\x01 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12\"\n\x08relative\x18\x02 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\"\x90\x02\n\x06Limits\x12\x35\n\x08\x63pu_time\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xbaH\x05\xaa\x01\x02*\x00\x12\x36\n\twall_time\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xbaH\x05\xaa\x01\x02*\x00\x12\"\n\x0cmemory_bytes\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01H\x00\x88\x01\x01\x12\"\n\x0coutput_bytes\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01H\x01\x88\x01\x01\x12\x1f\n\tprocesses\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01H\x02\x88\x01\x01\x42\x0f\n\r_memory_bytesB\x0f\n\r_output_bytesB\x0c\n\n_processes\"\xca\x01\n\tExecution\x12-\n\x07program\x18\x01 \x01(\x0b\x32\x1c.llm_crowdsourced.v1.Program\x12\x33\n\x07\x63ompile\x18\x02 \x01(\x0b\x32\".llm_crowdsourced.v1.CompileResult\x12.\n\x05\x63\x61ses\x18\x03 \x03(\x0b\x32\x1f.llm_crowdsourced.v1.CaseResult\x12\x14\n\x0cpassed_cases\x18\x04 \x01(\x05\x12\x13\n\x0btotal_cases\x18\x05 \x01(\x05\"\xfc\x01\n\rCompileResult\x12-\n\x07verdict\x18\x01 \x01(\x0e\x32\x1c.llm_crowdsourced.v1.Verdict\x12\x0f\n\x07message\x18\x02 \x01(\t\x12,\n\twall_time\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\ttoolchain\x18\x04 \x01(\t\x12+\n\x08\x63pu_time\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0bmessage_cut\x18\x06 \x01(\x08\x12\x10\n\x08language\x18\x07 \x01(\t\x12\x16\n\x0elanguage_basis\x18\x08 \x01(\t\"\xf5\x02\n\nCaseResult\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x07verdict\x18\x02 \x01(\x0e\x32\x1c.llm_crowdsourced.v1.Verdict\x12\x18\n\x0b\x65xit_status\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x13\n\x06signal\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12+\n\x08\x63pu_time\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\twall_time\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x11peak_memory_bytes\x18\x07 \x01(\x03\x12\x0e\n\x06stdout\x18\x08 \x01(\x0c\x12\x0e\n\x06stderr\x18\t \x01(\x0c\x12\x12\n\noutput_cut\x18\n \x01(\x08\x12\x12\n\nstdout_cut\x18\x0b \x01(\x08\x12\x12\n\nstderr_cut\x18\x0c \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\r \x01(\tB\x0e\n\x0c_exit_statusB\t\n\x07_signal*\x8f\x02\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10VERDICT_ACCEPTED\x10\x01\x12\x18\n\x14VERDICT_WRONG_ANSWER\x10\x02\x12\x19\n\x15VERDICT_COMPILE_ERROR\x10\x03\x12\x19\n\x15VERDICT_RUNTIME_ERROR\x10\x04\x12\x16\n\x12VERDICT_TIME_LIMIT\x10\x05\x12\x18\n\x14VERDICT_MEMORY_LIMIT\x10\x06\x12\x18\n\x14VERDICT_OUTPUT_LIMIT\x10\x07\x12\x1e\n\x1aVERDICT_SECURITY_VIOLATION\x10\x08\x12\x19\n\x15VERDICT_SANDBOX_ERROR\x10\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,9 +44,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CASE'].fields_by_name['expected_output']._loaded_options = None
   _globals['_CASE'].fields_by_name['expected_output']._serialized_options = b'\272H\007z\005\030\200\200\200\010'
   _globals['_FLOATSCHECKER'].fields_by_name['absolute']._loaded_options = None
-  _globals['_FLOATSCHECKER'].fields_by_name['absolute']._serialized_options = b'\272H\013\022\t)\000\000\000\000\000\000\000\000'
+  _globals['_FLOATSCHECKER'].fields_by_name['absolute']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
   _globals['_FLOATSCHECKER'].fields_by_name['relative']._loaded_options = None
-  _globals['_FLOATSCHECKER'].fields_by_name['relative']._serialized_options = b'\272H\013\022\t)\000\000\000\000\000\000\000\000'
+  _globals['_FLOATSCHECKER'].fields_by_name['relative']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
   _globals['_LIMITS'].fields_by_name['cpu_time']._loaded_options = None
   _globals['_LIMITS'].fields_by_name['cpu_time']._serialized_options = b'\272H\005\252\001\002*\000'
   _globals['_LIMITS'].fields_by_name['wall_time']._loaded_options = None
@@ -57,8 +57,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LIMITS'].fields_by_name['output_bytes']._serialized_options = b'\272H\004\"\002(\001'
   _globals['_LIMITS'].fields_by_name['processes']._loaded_options = None
   _globals['_LIMITS'].fields_by_name['processes']._serialized_options = b'\272H\004\032\002(\001'
-  _globals['_VERDICT']._serialized_start=1767
-  _globals['_VERDICT']._serialized_end=2038
+  _globals['_VERDICT']._serialized_start=1771
+  _globals['_VERDICT']._serialized_end=2042
   _globals['_PROGRAM']._serialized_start=121
   _globals['_PROGRAM']._serialized_end=186
   _globals['_CASE']._serialized_start=188
@@ -70,13 +70,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOKENSCHECKER']._serialized_start=553
   _globals['_TOKENSCHECKER']._serialized_end=568
   _globals['_FLOATSCHECKER']._serialized_start=570
-  _globals['_FLOATSCHECKER']._serialized_end=653
-  _globals['_LIMITS']._serialized_start=656
-  _globals['_LIMITS']._serialized_end=928
-  _globals['_EXECUTION']._serialized_start=931
-  _globals['_EXECUTION']._serialized_end=1133
-  _globals['_COMPILERESULT']._serialized_start=1136
-  _globals['_COMPILERESULT']._serialized_end=1388
-  _globals['_CASERESULT']._serialized_start=1391
-  _globals['_CASERESULT']._serialized_end=1764
+  _globals['_FLOATSCHECKER']._serialized_end=657
+  _globals['_LIMITS']._serialized_start=660
+  _globals['_LIMITS']._serialized_end=932
+  _globals['_EXECUTION']._serialized_start=935
+  _globals['_EXECUTION']._serialized_end=1137
+  _globals['_COMPILERESULT']._serialized_start=1140
+  _globals['_COMPILERESULT']._serialized_end=1392
+  _globals['_CASERESULT']._serialized_start=1395
+  _globals['_CASERESULT']._serialized_end=1768
 # @@protoc_insertion_point(module_scope)
