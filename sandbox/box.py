@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import socket
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -24,8 +25,10 @@ _ERROR_BYTES = 64 << 10
 _PIECE_HEAD = 8
 _STDOUT = 1
 _MOST_PIECE = 16 << 20
-# A case that fits into the pipes on the way can wait there while the one before it runs.
+# Small cases can wait in the pipes on the way while the one before them runs. A frame
+# without its input takes about 1 KiB, and a pipe 64.
 _AHEAD_BYTES = 16 << 10
+_MOST_AHEAD = 8
 
 
 class BoxLostError(Exception):
@@ -194,13 +197,16 @@ class Box:
         return taken
 
 
-def fits_ahead(command: Command) -> bool:
-    """Says whether a command may be sent before the one before it is answered."""
-    return len(command.stdin) + sum(len(content) for _, content in command.files) < _AHEAD_BYTES
+def fit_ahead(commands: Sequence[Command]) -> bool:
+    """Says whether commands may be sent before what runs is answered: they wait in pipes."""
+    if len(commands) > _MOST_AHEAD:
+        return False
+    sizes = (len(each.stdin) + sum(len(content) for _, content in each.files) for each in commands)
+    return sum(sizes) < _AHEAD_BYTES
 
 
 @contextlib.asynccontextmanager
-async def _in_time(seconds: float) -> Any:
+async def _in_time(seconds: float) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(seconds):
             yield

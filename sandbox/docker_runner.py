@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sandbox.box import Box, BoxLostError, Command, fits_ahead
+from sandbox.box import Box, BoxLostError, Command, fit_ahead
 from sandbox.checking import Checking
 from sandbox.engine import OVERHEAD_BYTES, Engine
 from sandbox.languages import COMPILE_LIMITS, LANGUAGES, Language
@@ -209,8 +209,8 @@ class DockerRunner:
         ]
         sent = 0
         for number, case in enumerate(job.cases[start:]):
-            while sent <= number or (
-                sent == number + 1 and sent < len(commands) and fits_ahead(commands[sent])
+            while sent < len(commands) and (
+                sent <= number or fit_ahead(commands[number + 1 : sent + 1])
             ):
                 await box.send(commands[sent])
                 sent += 1

@@ -1,17 +1,13 @@
 """Starts a process that nobody trusts: another user, limits, nothing inherited."""
 
-import contextlib
 import os
-import resource
 import signal
 from dataclasses import dataclass, field
-from typing import NoReturn
 
-_FILES_OPEN = 1024
-# Deep recursion is legitimate; memory is what bounds it.
-_STACK_BYTES = 256 << 20
-# Behind the CPU limit that `watch` holds to the millisecond over all processes.
+START = "/opt/sandbox/start"
+# Behind the CPU limit that `watch` holds over all processes, to the millisecond.
 _CPU_SLACK_S = 2
+_FAILURE = 3
 
 
 @dataclass(frozen=True)
@@ -46,7 +42,7 @@ class Process:
 
 
 def start(process: Process, stdin: int, stdout: int, stderr: int, failure: int) -> int:
-    """Forks and executes; returns the process id.
+    """Starts a process and returns its id.
 
     Args:
         process: What to start.
@@ -54,33 +50,26 @@ def start(process: Process, stdin: int, stdout: int, stderr: int, failure: int) 
         stdout: Its standard output.
         stderr: Its standard error.
         failure: Written to, in words, if it cannot be executed. Closed on execution.
+
+    Raises:
+        OSError: Its files could not be written.
     """
-    pid = os.fork()
-    if pid == 0:
-        _become(process, (stdin, stdout, stderr), failure)
-    return pid
-
-
-def _become(process: Process, streams: tuple[int, int, int], failure: int) -> NoReturn:
-    try:
-        os.setsid()
-        for number, stream in enumerate(streams):
-            os.dup2(stream, number)
-        _limit(process)
+    if process.files:
+        _write_files(process)
+    # See `start.c`: a fork of this interpreter would cost more than a small program.
+    limits = (process.user, process.processes, int(process.cpu_s) + _CPU_SLACK_S)
+    return os.posix_spawn(
+        START,
+        [START, str(_FAILURE), *map(str, limits), process.folder, *process.argv],
+        process.environment,
+        file_actions=[
+            (os.POSIX_SPAWN_DUP2, descriptor, number)
+            for number, descriptor in enumerate((stdin, stdout, stderr, failure))
+        ],
+        setsid=True,
         # Python ignores these two, which an executed program would inherit.
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-        become_user(process.user)
-        os.umask(0o022)
-        os.chdir(process.folder)
-        for name, content in process.files.items():
-            with open(name, "xb") as file:
-                file.write(content)
-        os.execve(process.argv[0], process.argv, process.environment)
-    except BaseException as error:  # noqa: BLE001 - whatever it is, this is not the runner any more
-        with contextlib.suppress(OSError):
-            os.write(failure, f"{type(error).__name__}: {error}".encode()[:500])
-    os._exit(127)
+        setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
+    )
 
 
 def become_user(user: int) -> None:
@@ -90,19 +79,20 @@ def become_user(user: int) -> None:
     os.setresuid(user, user, user)
 
 
-def _limit(process: Process) -> None:
-    cpu_s = int(process.cpu_s) + _CPU_SLACK_S
-    for what, value in (
-        (resource.RLIMIT_CPU, cpu_s),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, _FILES_OPEN),
-        (resource.RLIMIT_NPROC, process.processes),
-        (resource.RLIMIT_STACK, _STACK_BYTES),
-        (resource.RLIMIT_MEMLOCK, 0),
-        (resource.RLIMIT_MSGQUEUE, 0),
-    ):
-        resource.setrlimit(what, (value, value))
-    # When memory runs out, the program goes and the runner stays.
-    descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
-    os.write(descriptor, b"1000")
-    os.close(descriptor)
+def _write_files(process: Process) -> None:
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            become_user(process.user)
+            os.umask(0o022)
+            os.chdir(process.folder)
+            for name, content in process.files.items():
+                with open(name, "xb") as file:
+                    file.write(content)
+            status = 0
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(pid, 0)
+    if status:
+        raise OSError("the files of a program could not be written")

@@ -1,0 +1,113 @@
+/* Becomes a program that nobody trusts: limits, another user, nothing inherited.
+ *
+ * usage: start FAILURE USER PROCESSES CPU_SECONDS FOLDER PROGRAM [ARGUMENT...]
+ *
+ * The runner starts this without copying itself, since a fork of Python costs more than
+ * the whole life of a small program. For the same reason it stands without a C library:
+ * what that does before main, on a virtual machine, takes longer than all of this.
+ *
+ * What cannot be done is said on descriptor FAILURE, which is closed on execution; the
+ * exit status is 127 then.
+ *
+ * cc -O2 -static -nostdlib -ffreestanding -fno-stack-protector -o start start.c
+ */
+#include <asm/unistd.h>
+#include <linux/fcntl.h>
+#include <linux/resource.h>
+
+enum { FILES_OPEN = 1024, CLOSE_ON_EXECUTION = 1, HELD = 127 };
+/* Deep recursion is legitimate; memory is what bounds it. */
+#define STACK_BYTES (256UL << 20)
+
+#if defined(__x86_64__)
+__asm__(".globl _start\n_start:\n mov %rsp, %rdi\n and $-16, %rsp\n call begin\n");
+static long call(long number, long a, long b, long c, long d) {
+  long result;
+  register long fourth __asm__("r10") = d;
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(fourth)
+                   : "rcx", "r11", "memory");
+  return result;
+}
+#elif defined(__aarch64__)
+__asm__(".globl _start\n_start:\n mov x0, sp\n bl begin\n");
+static long call(long number, long a, long b, long c, long d) {
+  register long which __asm__("x8") = number;
+  register long first __asm__("x0") = a;
+  register long second __asm__("x1") = b;
+  register long third __asm__("x2") = c;
+  register long fourth __asm__("x3") = d;
+  __asm__ volatile("svc 0"
+                   : "+r"(first)
+                   : "r"(which), "r"(second), "r"(third), "r"(fourth)
+                   : "memory");
+  return first;
+}
+#else
+#error "the sandbox runs on x86-64 and on 64-bit ARM"
+#endif
+
+static long failure;
+
+static void say(const char *text) {
+  long length = 0;
+  while (text[length]) length++;
+  call(__NR_write, failure, (long)text, length, 0);
+}
+
+static long must(long result, const char *what) {
+  if (result >= 0) return result;
+  char digits[24];
+  char *digit = digits + sizeof digits - 1;
+  *digit = 0;
+  for (long left = -result; left; left /= 10) *--digit = (char)('0' + left % 10);
+  say(what);
+  say(": error ");
+  say(digit);
+  for (;;) call(__NR_exit_group, HELD, 0, 0, 0);
+}
+
+static unsigned long number(const char *text) {
+  unsigned long value = 0;
+  while (*text) value = 10 * value + (unsigned long)(*text++ - '0');
+  return value;
+}
+
+static void limit(long resource, unsigned long value) {
+  const unsigned long both[2] = {value, value};
+  must(call(__NR_prlimit64, 0, resource, (long)both, 0), "prlimit");
+}
+
+/* The stack holds the count of words, the words, a null, the environment, a null. */
+__attribute__((used, noreturn)) void begin(long *stack) {
+  char **words = (char **)(stack + 1);
+  char **environment = words + stack[0] + 1;
+  if (stack[0] < 7) must(-HELD, "words");
+  failure = (long)number(words[1]);
+  const long user = (long)number(words[2]);
+  must(call(__NR_fcntl, failure, F_SETFD, CLOSE_ON_EXECUTION, 0), "fcntl");
+
+  limit(RLIMIT_NPROC, number(words[3]));
+  limit(RLIMIT_CPU, number(words[4]));
+  limit(RLIMIT_CORE, 0);
+  limit(RLIMIT_NOFILE, FILES_OPEN);
+  limit(RLIMIT_STACK, STACK_BYTES);
+  limit(RLIMIT_MEMLOCK, 0);
+  limit(RLIMIT_MSGQUEUE, 0);
+
+  /* When memory runs out, the program goes and the runner stays. */
+  const long score =
+      must(call(__NR_openat, AT_FDCWD, (long)"/proc/self/oom_score_adj", O_WRONLY, 0), "open");
+  must(call(__NR_write, score, (long)"1000", 4, 0), "oom_score_adj");
+  call(__NR_close, score, 0, 0, 0);
+
+  /* Its capabilities go with the user. */
+  must(call(__NR_setgroups, 0, 0, 0, 0), "setgroups");
+  must(call(__NR_setresgid, user, user, user, 0), "setresgid");
+  must(call(__NR_setresuid, user, user, user, 0), "setresuid");
+  call(__NR_umask, 022, 0, 0, 0);
+  must(call(__NR_chdir, (long)words[5], 0, 0, 0), "chdir");
+  must(call(__NR_execve, (long)words[6], (long)(words + 6), (long)environment, 0), words[6]);
+  for (;;) call(__NR_exit_group, HELD, 0, 0, 0);
+}
