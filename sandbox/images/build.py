@@ -1,0 +1,143 @@
+"""Builds the image, once: on a registry's base where one answers, else on debootstrap's."""
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound
+from requests.exceptions import RequestException
+
+from sandbox.images.answers import explained, followed
+from sandbox.images.context import IMAGE, LABEL, base_label, context_archive, expected_label
+from sandbox.images.daemon import connect
+from sandbox.images.debian import SUITE, import_debian
+from sandbox.images.errors import ImageError, NoRegistryError
+from sandbox.images.progress import Progress
+
+_REGISTRY_BASE = f"debian:{SUITE}-slim"
+_OWN_BASE = f"{IMAGE}-base"
+# A registry that is silent for longer does not answer.
+_PULL_SILENCE_S = 20.0
+# The daemon says nothing while it unpacks a large layer.
+_BUILD_SILENCE_S = 1800.0
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions:
+    """How the image is built.
+
+    Attributes:
+        base: Image to build on; empty to find one.
+        pull: Ask a registry for a base that is not here.
+        force: Build anew, whatever there is.
+    """
+
+    base: str = ""
+    pull: bool = True
+    force: bool = False
+
+
+def make_image(options: BuildOptions, progress: Progress) -> bool:
+    """Makes sure that the image of this program is there.
+
+    Returns:
+        Whether it was built; false where it was there already.
+
+    Raises:
+        UnavailableError: Docker does not answer.
+        ImageError: The image cannot be built.
+    """
+    client = connect(_BUILD_SILENCE_S)
+    try:
+        before = _image_id(client, IMAGE)
+        if not options.force and _label(client, IMAGE) == expected_label():
+            return False
+        _build(client, _base(client, options, progress), options, progress)
+        if before and before != _image_id(client, IMAGE):
+            # One that containers still use stays until they are gone.
+            with suppress(APIError):
+                client.images.remove(before)
+    except (DockerException, RequestException) as error:
+        raise ImageError(explained(str(error))) from error
+    else:
+        return True
+    finally:
+        client.close()
+
+
+def _image_id(client: docker.DockerClient, name: str) -> str:
+    try:
+        return str(client.images.get(name).id)
+    except ImageNotFound:
+        return ""
+
+
+def _label(client: docker.DockerClient, name: str) -> str:
+    try:
+        return str(client.images.get(name).labels.get(LABEL, ""))
+    except ImageNotFound:
+        return ""
+
+
+def _base(client: docker.DockerClient, options: BuildOptions, progress: Progress) -> str:
+    """Returns the name of the image to build on, after fetching or making it."""
+    if not options.base and not options.force and _label(client, _OWN_BASE) == base_label():
+        return _OWN_BASE
+    wanted = options.base or _REGISTRY_BASE
+    if _image_id(client, wanted):
+        progress.say(f"building on {wanted}, which is here")
+        return wanted
+    try:
+        _pull(wanted, options, progress)
+    except NoRegistryError as error:
+        if options.base:
+            raise ImageError(f"{error}, and {wanted} is not here") from error
+        import_debian(client, _OWN_BASE, f"{LABEL}={base_label()}", str(error), progress)
+        return _OWN_BASE
+    return wanted
+
+
+def _pull(name: str, options: BuildOptions, progress: Progress) -> None:
+    """Takes an image from its registry.
+
+    Raises:
+        NoRegistryError: It does not answer, or does not give it, or is not to be asked.
+    """
+    if not options.pull:
+        raise NoRegistryError("no registry is asked")
+    repository, _, tag = name.rpartition(":")
+    if not repository or "/" in tag:
+        repository, tag = name, "latest"
+    client = connect(_PULL_SILENCE_S)
+    try:
+        with progress.step(f"pulling {name}"):
+            followed(client.api.pull(repository, tag=tag, stream=True), progress)
+    except (APIError, ImageError, RequestException) as error:
+        reason = error.explanation if isinstance(error, APIError) else error
+        raise NoRegistryError(f"no registry gives {name} ({reason})") from error
+    finally:
+        client.close()
+
+
+def _build(
+    client: docker.DockerClient, base: str, options: BuildOptions, progress: Progress
+) -> None:
+    own = base == _OWN_BASE
+    arguments = {"BASE": base}
+    arguments |= {name: os.environ[name] for name in _PROXIES if name in os.environ and not own}
+    with progress.step(f"building {IMAGE} on {base}"):
+        answers = client.api.build(
+            fileobj=context_archive(),
+            custom_context=True,
+            tag=f"{IMAGE}:latest",
+            buildargs=arguments,
+            labels={LABEL: expected_label()},
+            # All that it needs is in the own base.
+            network_mode="none" if own else None,
+            nocache=options.force,
+            rm=True,
+            forcerm=True,
+        )
+        followed(answers, progress)

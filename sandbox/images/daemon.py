@@ -1,0 +1,59 @@
+"""A connection to Docker's daemon, or one sentence on why there is none."""
+
+from collections.abc import Iterator
+
+import docker
+from docker.errors import DockerException
+from requests.exceptions import RequestException
+
+from sandbox.runner import UnavailableError
+
+
+def connect(timeout_s: float = 60.0) -> docker.DockerClient:
+    """Returns a client of the daemon that the environment names.
+
+    Args:
+        timeout_s: Seconds that it may be silent.
+
+    Raises:
+        UnavailableError: It does not answer.
+    """
+    try:
+        return docker.from_env(timeout=timeout_s)  # type: ignore[arg-type]  # floats do too
+    except (DockerException, RequestException, OSError) as error:
+        raise UnavailableError(problem_of(error)) from error
+
+
+def problem_of(error: BaseException) -> str:
+    """Returns why the daemon does not answer, and what to do, in one sentence."""
+    causes = {type(cause) for cause in _causes(error)}
+    if FileNotFoundError in causes:
+        return (
+            "Docker is not running here, or not installed: install Docker Engine "
+            "(on Debian: sudo apt-get install docker.io) and start it (sudo systemctl start docker)"
+        )
+    if PermissionError in causes:
+        return (
+            "this user may not use Docker: join its group (sudo usermod -aG docker $USER) "
+            "and log in again"
+        )
+    if ConnectionRefusedError in causes:
+        return "Docker's daemon is stopped: start it (sudo systemctl start docker)"
+    return f"Docker does not answer ({error}): see that its daemon runs (docker info)"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Gives an error and all that led to it; clients of HTTP put some in arguments."""
+    seen: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        cause = waiting.pop()
+        if cause in seen:
+            continue
+        seen.append(cause)
+        yield cause
+        waiting += [
+            other
+            for other in (cause.__cause__, cause.__context__, *cause.args)
+            if isinstance(other, BaseException)
+        ]
