@@ -69,7 +69,7 @@ class Checking:
     async def _ask(
         self, checker: ProgramChecker, case: Case, expected: bytes, output: bytes
     ) -> tuple[Verdict, str]:
-        language = LANGUAGES[checker.program.language]
+        language = LANGUAGES[checker.program.language].of(checker.program.source)
         if self._box is None and not self._broken:
             self._box = await self._pool.take()
             source = checker.program.source.encode("utf-8", "replace")

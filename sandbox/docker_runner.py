@@ -71,6 +71,7 @@ class DockerRunner:
         if language is None:
             known = ", ".join(LANGUAGES)
             raise UnknownLanguageError(f'no language "{job.program.language}"; there are: {known}')
+        language = language.of(job.program.source)
         async with self._places.taken(job.caller):
             await self._sweep()
             async with aclosing(self._with_retries(job, language)) as results:

@@ -5,8 +5,10 @@ process starts and may write, and it is emptied after each. Adding a language ta
 row here, its packages in `images/Dockerfile`, and its programs in the tests.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from sandbox.java_names import JavaNames, java_names
 from sandbox.model import MIB, LanguageInfo, Limits
 
 BUILD = "/build"
@@ -42,6 +44,14 @@ ENVIRONMENT = {
     "GOFLAGS": "-p=2",
 }
 
+# Virtual machines that hold a heap to a size of their own end at it with an error of their
+# own, which nobody can tell from a crash. With a size beyond any limit they end where all
+# programs do: the kernel kills them at the container's limit, and counts it. Java grows
+# its heap by what is alive in it, whatever the size. Node is lazier the more it may have,
+# and would reach the limit with garbage: its growth is held to what it is in a small heap.
+_JAVA_HEAP = "-Xmx30g"
+_NODE_HEAP = ("--max-old-space-size=30000", "--heap-growing-percent=40")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Language:
@@ -57,6 +67,8 @@ class Language:
         time_factor: How much longer than `DEFAULT_LIMITS` a case may take.
         memory_factor: How much more memory it may have.
         checks_only: Its compile command makes nothing and takes little memory.
+        names: Tells the file and the class that a source names itself; they stand for
+            `file`, and for `{file}` and `{main}` in the commands.
     """
 
     id: str
@@ -68,6 +80,20 @@ class Language:
     time_factor: float = 1.0
     memory_factor: float = 1.0
     checks_only: bool = False
+    names: Callable[[str], JavaNames] | None = None
+
+    def of(self, source: str) -> "Language":
+        """Returns it with the file and the commands that a source needs."""
+        if self.names is None:
+            return self
+        names = self.names(source)
+        words = {"{file}": names.file, "{main}": names.main}
+        return replace(
+            self,
+            file=names.file,
+            compile=tuple(words.get(word, word) for word in self.compile),
+            run=tuple(words.get(word, word) for word in self.run),
+        )
 
     @property
     def limits(self) -> Limits:
@@ -121,12 +147,13 @@ LANGUAGES = {
             file="Main.java",
             compile=(
                 "/usr/bin/javac", "-J-XX:+UseSerialGC", "-J-XX:TieredStopAtLevel=1", "-J-Xmx512m",
-                "-J-Xshare:auto", "-encoding", "UTF-8", "Main.java",
+                "-J-Xshare:auto", "-encoding", "UTF-8", "-d", ".", "{file}",
             ),
             run=(
                 "/usr/bin/java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
-                "-XX:-UsePerfData", "-Xss64m", "-cp", BUILD, "Main",
+                "-XX:-UsePerfData", "-Xss64m", _JAVA_HEAP, "-cp", BUILD, "{main}",
             ),
+            names=java_names,
             version=("/usr/bin/java", "--version"),
             time_factor=2.0,
             memory_factor=2.0,
@@ -136,7 +163,7 @@ LANGUAGES = {
             title="JavaScript (Node)",
             file="main.js",
             compile=("/usr/bin/node", "--check", "main.js"),
-            run=("/usr/bin/node", "--stack-size=50000", f"{BUILD}/main.js"),
+            run=("/usr/bin/node", "--stack-size=50000", *_NODE_HEAP, f"{BUILD}/main.js"),
             version=("/usr/bin/node", "--version"),
             checks_only=True,
             time_factor=2.0,
