@@ -17,7 +17,7 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, NotFound
 
-from sandbox.images.build import expected_label
+from sandbox.images.context import LABEL, expected_label
 from sandbox.languages import BUILD, COMPILE_LIMITS, WORK
 from sandbox.model import MIB
 from sandbox.options import DockerOptions
@@ -25,7 +25,6 @@ from sandbox.runner import UnavailableError
 from sandbox.seccomp import profile
 
 OWNER = "llm-crowdsourced.owner"
-INSIDE = "llm-crowdsourced.inside"
 # What the runner takes, its interpreter and what it keeps of a program's output.
 OVERHEAD_BYTES = 32 * MIB
 _STARTED = "import sys; sys.path[:0] = ['/opt']; from sandbox.runner import main; main()"
@@ -81,7 +80,7 @@ class Engine:
         except _RETRYABLE as error:
             self._forget()
             return _why(error)
-        if image.labels.get(INSIDE) != expected_label():
+        if image.labels.get(LABEL) != expected_label():
             return (
                 f"the image {self._options.image} is of another version of this program: "
                 "run make sandbox-image"

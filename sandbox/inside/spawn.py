@@ -42,14 +42,15 @@ class Process:
 
 
 def start(process: Process, stdin: int, stdout: int, stderr: int, failure: int) -> int:
-    """Starts a process and returns its id.
+    """Starts a process by way of a starter, and returns the starter's id.
 
     Args:
         process: What to start.
         stdin: Its standard input.
         stdout: Its standard output.
         stderr: Its standard error.
-        failure: Written to, in words, if it cannot be executed. Closed on execution.
+        failure: Hears the process id in a line of its own, and, in words, why it cannot
+            be executed. Closed on execution.
 
     Raises:
         OSError: Its files could not be written.

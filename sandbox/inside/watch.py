@@ -122,7 +122,7 @@ class _Run:
         self.err = _Output(process.error_bytes)
         self._process = process
         self._counters = counters
-        self._pid = 0
+        self._pid = self._starter = 0
         self._status: int | None = None
         self._stopped = ""
         self._largest = 0
@@ -135,16 +135,22 @@ class _Run:
     def start(self, stdin: int) -> None:
         failed, failing = os.pipe()
         out, err = self.out.write_end, self.err.write_end
-        self._pid = start(self._process, stdin, out, err, failing)
+        self._starter = start(self._process, stdin, out, err, failing)
         for descriptor in (out, err, failing):
             os.close(descriptor)
         self._failed = failed
+        # At once: the starter does nothing else before.
+        line, _, self._failure = os.read(failed, _CHUNK).partition(b"\n")
+        self._pid = int(line) if line.isdigit() else self._starter
+        if self._pid == self._starter:
+            self._failure = line
 
     def ended(self, pid: int, status: int, largest_kib: int) -> None:
-        """Hears of a process that has ended, this one or one that it left behind."""
-        self._largest = max(self._largest, largest_kib * _KIB)
+        """Hears of a process that has ended: this one, its starter, or one that it left."""
         if pid == self._pid:
             self._status = status
+        if pid != self._starter:
+            self._largest = max(self._largest, largest_kib * _KIB)
 
     @property
     def over(self) -> bool:
@@ -170,7 +176,7 @@ class _Run:
         self.out.close()
         self.err.close()
         with open(self._failed, "rb") as failed:
-            failure = failed.read()
+            failure = self._failure + failed.read()
         if self.out.cut and not self._stopped:
             self._stopped = "output"
         assert self._status is not None  # noqa: S101 - it was waited for
@@ -185,7 +191,7 @@ class _Run:
             "out_of_memory_kills": self._counters.out_of_memory_kills() - self._kills,
             "stdout_cut": self.out.cut,
             "stderr_cut": self.err.cut,
-            "failure": failure.decode("utf-8", "replace"),
+            "failure": failure.decode("utf-8", "replace").strip(),
         }
         return facts, out, err
 
