@@ -6,6 +6,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+IMAGE_TRIED := $(VENV)/.image-tried
+IMAGE_SOURCES := sandbox/languages.py $(wildcard sandbox/images/*.py sandbox/images/*.txt \
+	sandbox/images/Dockerfile sandbox/inside/*.py sandbox/inside/*.c)
 PROTOS := $(wildcard proto/llm_crowdsourced/v1/*.proto)
 
 .PHONY: help
@@ -13,12 +16,22 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(READY) ## Make .venv with everything in it (seconds the second time)
+setup: $(READY) $(IMAGE_TRIED) ## Make .venv, and the image where Docker answers (seconds the second time)
 
 # Hashes in the lock file hold every package to what was tested.
 $(READY): requirements.lock pyproject.toml .ci/make-venv
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" .ci/make-venv
 	@touch $@
+
+# Once for each change of its sources: where it cannot be built, all that needs no Docker
+# goes on without a word from then on.
+$(IMAGE_TRIED): $(READY) $(IMAGE_SOURCES)
+	@$(BIN)/python -m sandbox.images --optional
+	@touch $@
+
+.PHONY: sandbox-image
+sandbox-image: $(READY) ## Build the image in which programs run, unless it is there
+	@$(BIN)/python -m sandbox.images
 
 .PHONY: run-math
 run-math: setup ## Play a mathematics league on small local models, no key needed

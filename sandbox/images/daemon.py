@@ -1,5 +1,7 @@
 """A connection to Docker's daemon, or one sentence on why there is none."""
 
+import os
+import socket
 from collections.abc import Iterator
 
 import docker
@@ -7,6 +9,9 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 
 from sandbox.runner import UnavailableError
+
+_DEFAULT_HOST = "unix:///var/run/docker.sock"
+_SOCKETS = "unix://"
 
 
 def connect(timeout_s: float = 60.0) -> docker.DockerClient:
@@ -19,9 +24,17 @@ def connect(timeout_s: float = 60.0) -> docker.DockerClient:
         UnavailableError: It does not answer.
     """
     try:
+        _knock(os.environ.get("DOCKER_HOST") or _DEFAULT_HOST)
         return docker.from_env(timeout=timeout_s)  # type: ignore[arg-type]  # floats do too
     except (DockerException, RequestException, OSError) as error:
         raise UnavailableError(problem_of(error)) from error
+
+
+def _knock(host: str) -> None:
+    """Connects once, since the client leaves its socket open where that fails."""
+    if host.startswith(_SOCKETS):
+        with socket.socket(socket.AF_UNIX) as door:
+            door.connect(host.removeprefix(_SOCKETS))
 
 
 def problem_of(error: BaseException) -> str:
