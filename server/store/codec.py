@@ -22,6 +22,7 @@ from server.store.records import (
 _LEAGUE = TypeAdapter(League)
 _PROGRESS = TypeAdapter(Progress)
 _FAILURE = TypeAdapter(Failure)
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 RUN_COLUMNS = (
     "run_id, number, league, state, state_reason, failure, prompts_sha256, source_run, "
@@ -34,6 +35,7 @@ _CALL_FIELDS = (
     "cached_tokens, completion_tokens, reasoning_tokens, cost_usd, latency_s, first_token_s, "
     "started_at, served_model, response_format, request_sha256, charged_tokens, charged_cost_usd"
 )
+_CALL_NAMES = tuple(_CALL_FIELDS.split(", "))
 CALL_COLUMNS_BASIC = f"round, role, participant, {_CALL_FIELDS}, '', '', sequence"
 CALL_COLUMNS = f"round, role, participant, {_CALL_FIELDS}, prompt, raw_reply, sequence"
 
@@ -45,7 +47,7 @@ def clean(text: str) -> str:
 
 def dump(value: Any) -> str:
     """Returns the JSON of a value, readable in the duckdb shell."""
-    return clean(json.dumps(value, ensure_ascii=False))
+    return clean(_encode(value))
 
 
 def dump_league(league: League) -> str:
@@ -109,7 +111,7 @@ def load_mark(row: tuple[Any, ...]) -> MarkRecord:
 
 def load_call(row: tuple[Any, ...]) -> CallRecord:
     """Reads a row of `CALL_COLUMNS`."""
-    names = [*_CALL_FIELDS.split(", "), "prompt", "raw_reply", "sequence"]
+    names = [*_CALL_NAMES, "prompt", "raw_reply", "sequence"]
     values = dict(zip(names, row[3:], strict=True))
     values["outcome"] = Outcome(values["outcome"])
     return CallRecord(key=StepKey(row[0], Role(row[1]), row[2]), **values)
@@ -150,7 +152,7 @@ def mark_row(run_id: str, mark: MarkRecord) -> dict[str, Any]:
 
 def call_row(run_id: str, call: CallRecord, sequence: int) -> dict[str, Any]:
     """Returns the columns of a call."""
-    row = {name: getattr(call, name) for name in _CALL_FIELDS.split(", ")}
+    row = {name: getattr(call, name) for name in _CALL_NAMES}
     return {
         "run_id": run_id,
         "round": call.key.round,

@@ -32,9 +32,6 @@ _Item = tuple[Work[Any], asyncio.Future[Any]]
 
 _READERS = 4
 _MAX_BATCH = 512
-# From so many rows on an appender is faster than a statement, which is planned
-# anew for each number of rows.
-_APPENDED = 4
 _RETRY_S = 1.0
 _MAX_CACHED = 1000
 _HOLDER = re.compile(r"PID (\d+)")
@@ -42,7 +39,7 @@ _PATH = re.compile(r"\"[^\"]*/[^\"]*\"|'[^']*/[^']*'|(?<!\w)/[^\s\"':]+")
 
 
 class _Inserter:
-    """Inserts rows within the writer's transaction, the fastest way for their number."""
+    """Inserts rows within the writer's transaction, by appenders: a statement is planned anew."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
@@ -51,13 +48,6 @@ class _Inserter:
     def insert(self, table: str, rows: list[Row]) -> None:
         """Inserts rows, which all have the same columns."""
         columns = list(rows[0])
-        if len(rows) < _APPENDED:
-            places = ", ".join(["(" + ", ".join("?" for _ in columns) + ")"] * len(rows))
-            self._cursor.execute(
-                f"insert into {table} ({', '.join(columns)}) values {places}",  # noqa: S608
-                [row[column] for row in rows for column in columns],
-            )
-            return
         key = (table, *columns)
         if key not in self._appenders:
             self._appenders[key] = self._cursor.appender(table, columns=columns)
