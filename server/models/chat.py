@@ -119,8 +119,18 @@ class CallGate(Protocol):
     def release(self) -> None:
         """Gives back what is reserved for a call that has not begun; otherwise does nothing."""
 
-    async def after(self, attempt: Attempt) -> None:
-        """Keeps the attempt and gives back what was reserved for it."""
+    def replied(self, attempt: Attempt) -> None:
+        """Takes a reply to be read and gives back what was reserved for the call.
+
+        It waits for nothing, so that no cancellation can come in between.
+        """
+
+    async def failed(self, attempt: Attempt) -> None:
+        """Keeps an attempt that is not OK and gives back what was reserved for it.
+
+        Raises:
+            CallRefused: The run stops, so there must be no retry.
+        """
 
 
 class ChatModel(Protocol):
@@ -129,9 +139,10 @@ class ChatModel(Protocol):
     async def ask(self, request: ChatRequest, gate: CallGate) -> Attempt:
         """Asks once, retrying what a retry can mend, and returns the last attempt.
 
-        `gate.before` is awaited before each HTTP call and `gate.after` after
-        it, failed ones included, so that every attempt is on record before the
-        next one is sent. `gate.begin` is awaited in between, at the last moment.
+        `gate.before` is awaited before each HTTP call, and `gate.replied` or
+        `gate.failed` hears of it afterwards, so that every attempt is kept
+        before the next one is sent. `gate.begin` is awaited in between, at the
+        last moment.
 
         Raises:
             CallRefused: The gate refused a call.

@@ -26,6 +26,7 @@ _MAX_CONNECTIONS = 2000 + 48
 _CONNECT_TIMEOUT_S = 30.0
 # A call's whole time and its stalls are timed around the call.
 _TIMEOUT = httpx2.Timeout(None, connect=_CONNECT_TIMEOUT_S)
+_EXTENSIONS = {"timeout": _TIMEOUT.as_dict()}
 # The SDK fills these from variables of its own, which belong to one provider,
 # and wants a key even where none is to be sent.
 _FOREIGN_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
@@ -85,7 +86,7 @@ class Connection:
             self.url,
             headers={**self.headers, **headers},
             content=body,
-            extensions={"timeout": _TIMEOUT.as_dict()},
+            extensions=_EXTENSIONS,
         )
         return await self.http.send(request, stream=True)
 

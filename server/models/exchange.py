@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import httpx2
@@ -75,14 +76,17 @@ class Exchange:
         self.started_at = _now()
         self._begun = time.perf_counter()
         broken: Ending | None = None
+        end = asyncio.get_running_loop().time() + self._timeout_s
         try:
-            # Without a stream nothing arrives before the reply is ready, so a
-            # stall cannot be told from thinking.
-            stall_s = self._stall_s if streamed else None
-            async with asyncio.timeout(self._timeout_s) as total, asyncio.timeout(stall_s) as stall:
-                await self._receive(body, headers, stall if streamed else None)
+            async with asyncio.timeout_at(end) as timer:
+                # Without a stream nothing arrives before the reply is ready, so a
+                # stall cannot be told from thinking.
+                stall = _Stall(timer, end, self._stall_s) if streamed else None
+                if stall is not None:
+                    stall.put_off()
+                await self._receive(body, headers, stall)
         except TimeoutError:
-            if total.expired():
+            if timer.expired() and timer.when() == end:
                 broken = unavailable("timeout", f"no full reply within {self._timeout_s:g} s")
             else:
                 broken = unavailable("stalled", f"nothing arrived for {self._stall_s:g} s")
@@ -99,7 +103,7 @@ class Exchange:
         return self.reader.ending()
 
     async def _receive(
-        self, body: bytes, headers: Mapping[str, str], stall: asyncio.Timeout | None
+        self, body: bytes, headers: Mapping[str, str], stall: "_Stall | None"
     ) -> None:
         response = await self._connection.post(body, headers)
         try:
@@ -128,18 +132,43 @@ class Exchange:
             )
             self.error_param = read_error(self.error_body).param
 
-    async def _receive_reply(
-        self, response: httpx2.Response, stall: asyncio.Timeout | None
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        packed = "content-encoding" in response.headers
-        async for chunk in response.aiter_bytes() if packed else response.aiter_raw():
+    async def _receive_reply(self, response: httpx2.Response, stall: "_Stall | None") -> None:
+        async for chunk in _body(response):
             if stall is not None:
-                stall.reschedule(loop.time() + self._stall_s)
+                stall.put_off()
             if self.reader.feed(chunk) and stall is not None and self.first_token_s is None:
                 self.first_token_s = time.perf_counter() - self._begun
             if self.reader.done:
                 break
+
+
+@dataclass(frozen=True)
+class _Stall:
+    """Ends a stream from which nothing arrives, by the timer that ends the whole call.
+
+    Attributes:
+        timer: The timer.
+        end: When the call has to end, in the loop's time.
+        after_s: Seconds without news that make a stall.
+    """
+
+    timer: asyncio.Timeout
+    end: float
+    after_s: float
+
+    def put_off(self) -> None:
+        """Hears of news: from now on the stream may be still for so long again."""
+        now = asyncio.get_running_loop().time()
+        self.timer.reschedule(min(self.end, now + self.after_s))
+
+
+def _body(response: httpx2.Response) -> AsyncIterator[bytes]:
+    """Returns the body as it arrives, unpacked."""
+    stream = response.stream
+    if "content-encoding" in response.headers or not isinstance(stream, httpx2.AsyncByteStream):
+        return response.aiter_bytes()
+    # Straight from the transport: the response's own ways only count the bytes.
+    return aiter(stream)
 
 
 def _now() -> datetime:

@@ -35,6 +35,7 @@ _MAX_BACKOFF_S = 60.0
 _HEADER_SAFE = " /:@!$&'()*+,;=~[]"
 
 _random = random.SystemRandom()
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +166,7 @@ class OpenAIChat:
                 )
             except asyncio.CancelledError:
                 ending = unavailable("interrupted", "the call was given up while it was under way")
-                await carry_through(gate.after(self._record(record, exchange, ending)))
+                await carry_through(gate.failed(self._record(record, exchange, ending)))
                 raise
             if ending.outcome is not Outcome.UNAVAILABLE:
                 endpoint.concessions.served = True
@@ -178,8 +179,11 @@ class OpenAIChat:
                 ending = unavailable("bad_request", detail)
             self._pace(place, exchange, ending)
             attempt = self._record(record, exchange, ending)
-            # On record even if this task is cancelled meanwhile: it is paid for.
-            await carry_through(gate.after(attempt))
+            if attempt.outcome is Outcome.OK:
+                gate.replied(attempt)
+            else:
+                # On record even if this task is cancelled meanwhile: it is paid for.
+                await carry_through(gate.failed(attempt))
         return _Tried(
             attempt=attempt, conceded=bool(conceded), retry_after_s=exchange.retry_after_s
         )
@@ -194,8 +198,7 @@ class OpenAIChat:
             request.schema,
             bounded=self._endpoint.settings.bounded_schemas,
         )
-        text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-        return _Sent(body, text.encode(), concessions.learnt, concessions.note(full))
+        return _Sent(body, _encode(body).encode(), concessions.learnt, concessions.note(full))
 
     def _fullest(self, request: ChatRequest) -> dict[str, Any]:
         """Returns the request with all the participant's settings."""

@@ -95,25 +95,31 @@ class Gate:
             self._waiting = False
             self._ledger.give_back(self._worst)
 
-    async def after(self, attempt: Attempt) -> None:
-        """Keeps the attempt and gives back what was reserved for it.
+    def replied(self, attempt: Attempt) -> None:
+        """Takes a reply to be read and gives back what was reserved for the call."""
+        took = charged(self._worst, attempt)
+        self._arrived[self._key] = self._record(attempt, took)
+        self._settle(took)
+        self._ended()
+
+    async def failed(self, attempt: Attempt) -> None:
+        """Keeps an attempt that is not OK and gives back what was reserved for it.
 
         Raises:
             CallRefused: The call failed and the run stops: no retry.
         """
         took = charged(self._worst, attempt)
-        record = self._record(attempt, took)
         try:
-            if attempt.outcome is Outcome.OK:
-                self._arrived[self._key] = record
-            else:
-                await self._store.record_call(self._run_id, record)
+            await self._store.record_call(self._run_id, self._record(attempt, took))
         finally:
-            self._ledger.settle(self._worst, took)
-            self._under_way(False)  # noqa: FBT003
+            self._settle(took)
         self._ended()
         if attempt.outcome is Outcome.UNAVAILABLE and (reason := self._stopping()):
             raise CallRefused(reason)
+
+    def _settle(self, took: Amount) -> None:
+        self._ledger.settle(self._worst, took)
+        self._under_way(False)  # noqa: FBT003
 
     def _record(self, attempt: Attempt, took: Amount) -> CallRecord:
         usage = attempt.usage

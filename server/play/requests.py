@@ -12,6 +12,7 @@ from server.league.schedule import Role, StepKey
 from server.league.shapes import Schema, answer_shape, judgment_shape, question_shape
 from server.models.chat import ChatRequest, Message
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 _LINE_BREAKS = re.compile("[\x85\u2028\u2029]")
 _ROLE_ORDER = {Role.QUESTION: 0, Role.ANSWER: 1, Role.JUDGMENT: 2}
 
@@ -84,7 +85,7 @@ class Requests:
 def as_kept(request: ChatRequest) -> str:
     """Returns the messages of a request as they are kept with its calls: JSON."""
     messages = [{"role": m.role, "content": m.content} for m in request.messages]
-    return json.dumps(messages, ensure_ascii=False).encode("utf-8", "replace").decode()
+    return _encode(messages).encode("utf-8", "replace").decode()
 
 
 def _system(participant: Participant) -> tuple[Message, ...]:
@@ -99,5 +100,5 @@ def _as_data(value: object) -> str:
     A string of JSON has no line breaks, once those of Unicode are escaped too, so
     no line of it can equal the line that ends the data.
     """
-    text = json.dumps(value, ensure_ascii=False)
+    text = _encode(value)
     return _LINE_BREAKS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

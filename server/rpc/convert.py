@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
@@ -38,6 +39,12 @@ from server.store.records import (
 
 E = TypeVar("E", bound=StrEnum)
 
+# Of times of the store, which are UTC without time zone.
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
+_S_A_DAY = 86_400
+_NS_A_US = 1_000
+_PROGRESS = tuple(field.name for field in fields(Progress))
+
 
 def _word(enum: Any, prefix: str, value: int, kind: type[E], default: E) -> E:
     """Returns our word for a value of the wire, `default` for the unset one."""
@@ -63,9 +70,10 @@ def timestamp(at: datetime | None) -> Timestamp | None:
     """Returns a time of the store as the wire has it."""
     if at is None:
         return None
-    made = Timestamp()
-    made.FromDatetime(at.replace(tzinfo=UTC))
-    return made
+    since = at - _EPOCH
+    return Timestamp(
+        seconds=since.days * _S_A_DAY + since.seconds, nanos=since.microseconds * _NS_A_US
+    )
 
 
 # Requests.
@@ -220,7 +228,7 @@ def _failure_to(failure: Failure | None) -> run_pb2.Failure | None:
 
 def progress_to(progress: Progress) -> run_pb2.Progress:
     """Writes a progress."""
-    return run_pb2.Progress(**{f.name: getattr(progress, f.name) for f in fields(progress)})
+    return run_pb2.Progress(**{name: getattr(progress, name) for name in _PROGRESS})
 
 
 def estimate_to(estimate: Estimate, refusals: list[str]) -> run_service_pb2.EstimateRunResponse:
@@ -283,12 +291,14 @@ def _reopened_to(step: Mapping[str, Any]) -> event_pb2.ReopenedStep:
     )
 
 
+@cache
 def role_to(role: Role) -> round_pb2.Role.ValueType:
     """Writes what a step asks for."""
     value: round_pb2.Role.ValueType = _number(round_pb2.Role, "ROLE_", role)
     return value
 
 
+@cache
 def outcome_to(outcome: Outcome) -> round_pb2.Outcome.ValueType:
     """Writes how a step ended."""
     value: round_pb2.Outcome.ValueType = _number(round_pb2.Outcome, "OUTCOME_", outcome)

@@ -61,7 +61,11 @@ class RecordingGate:
     def release(self) -> None:
         """Forgets nothing: what was reserved stays on record."""
 
-    async def after(self, attempt: Attempt) -> None:
+    def replied(self, attempt: Attempt) -> None:
+        """Remembers the reply."""
+        self.attempts.append(attempt)
+
+    async def failed(self, attempt: Attempt) -> None:
         """Remembers the attempt."""
         await asyncio.sleep(self.after_s)
         self.attempts.append(attempt)

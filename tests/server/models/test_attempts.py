@@ -132,15 +132,15 @@ async def test_a_cancelled_call_is_recorded_before_the_cancellation_goes_on() ->
     assert chat.pacer.in_flight == 0
 
 
-async def test_a_reply_is_recorded_though_its_task_is_cancelled_meanwhile() -> None:
-    async with ScriptedChat(GOOD) as chat:
+async def test_a_failed_call_is_recorded_though_its_task_is_cancelled_meanwhile() -> None:
+    async with ScriptedChat(failure(500), max_retries=0) as chat:
         chat.gate.after_s = 0.2
         task = asyncio.create_task(chat.ask())
         await asyncio.sleep(0.1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert [attempt.outcome for attempt in chat.gate.attempts] == [Outcome.OK]
+    assert chat.gate.causes == ["server_error"]
 
 
 @both_ways

@@ -181,7 +181,11 @@ class _Schedule:
             await replied.wait()
         finally:
             # Cut or cancelled, the call has been made and is kept.
-            await gate.after(call.attempt())
+            attempt = call.attempt()
+            if attempt.outcome is Outcome.OK:
+                gate.replied(attempt)
+            else:
+                await gate.failed(attempt)
 
 
 @given(budget=BUDGETS, calls=CALLS)
