@@ -16,8 +16,10 @@ from llm_crowdsourced.v1 import (
     result_service_pb2_grpc,
     run_service_pb2,
     run_service_pb2_grpc,
+    sandbox_service_pb2_grpc,
 )
 
+from sandbox.runner import Runner
 from server.app import serving
 from server.settings import ProviderSettings, ServerSettings, Settings
 from tests.support.scripted_endpoint import ScriptedEndpoint
@@ -32,6 +34,7 @@ class LeagueServer:
     runs: run_service_pb2_grpc.RunServiceAsyncStub
     results: result_service_pb2_grpc.ResultServiceAsyncStub
     models: model_service_pb2_grpc.ModelServiceAsyncStub
+    sandbox: sandbox_service_pb2_grpc.SandboxServiceAsyncStub
 
     async def play(
         self, request: run_service_pb2.CreateRunRequest
@@ -57,9 +60,11 @@ def settings_for(endpoint: ScriptedEndpoint, database: Path, **provider: object)
 
 
 @asynccontextmanager
-async def league_server(settings: Settings, *, playing: bool = True) -> AsyncIterator[LeagueServer]:
+async def league_server(
+    settings: Settings, *, playing: bool = True, runner: Runner | None = None
+) -> AsyncIterator[LeagueServer]:
     """Serves in this process and gives stubs over a real channel."""
-    async with serving(settings, playing=playing) as server:
+    async with serving(settings, playing=playing, runner=runner) as server:
         limits = [("grpc.max_receive_message_length", 64 << 20)]
         async with grpc.aio.insecure_channel(server.address, options=limits) as channel:
             yield LeagueServer(
@@ -68,6 +73,7 @@ async def league_server(settings: Settings, *, playing: bool = True) -> AsyncIte
                 runs=run_service_pb2_grpc.RunServiceStub(channel),
                 results=result_service_pb2_grpc.ResultServiceStub(channel),
                 models=model_service_pb2_grpc.ModelServiceStub(channel),
+                sandbox=sandbox_service_pb2_grpc.SandboxServiceStub(channel),
             )
 
 

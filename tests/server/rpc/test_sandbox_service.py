@@ -1,0 +1,389 @@
+"""`SandboxService` over a real channel: what it streams, refuses and stops."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from llm_crowdsourced.v1 import execution_pb2 as ex
+from llm_crowdsourced.v1 import sandbox_service_pb2 as pb
+from llm_crowdsourced.v1 import sandbox_service_pb2_grpc
+
+from sandbox.languages import LANGUAGES
+from sandbox.model import MIB, Exact, Floats, Limits, ProgramChecker, Tokens
+from server.settings import SandboxSettings, ServerSettings, Settings
+from tests.support.league_server import LeagueServer, league_server
+from tests.support.scripted_league import eventually
+from tests.support.scripted_runner import BROKEN, DIES, LARGE, WAITS, ScriptedRunner
+from tests.support.wire import refused
+
+
+def settings_in(folder: Path, **values: Any) -> Settings:
+    return Settings(
+        server=ServerSettings(address="127.0.0.1:0", database=folder / "league.duckdb", grace_s=5),
+        **values,
+    )
+
+
+@pytest.fixture
+async def runner() -> ScriptedRunner:
+    return ScriptedRunner()
+
+
+@pytest.fixture
+async def server(tmp_path: Path, runner: ScriptedRunner) -> AsyncIterator[LeagueServer]:
+    async with league_server(settings_in(tmp_path), runner=runner) as made:
+        yield made
+
+
+def request(source: str = "echoes", *inputs: bytes, **fields: Any) -> pb.ExecuteRequest:
+    asked: dict[str, Any] = {
+        "program": ex.Program(language="python", source=source),
+        "cases": [ex.Case(input=each) for each in inputs],
+    }
+    return pb.ExecuteRequest(**asked | fields)
+
+
+async def execute(server: LeagueServer, asked: pb.ExecuteRequest) -> list[pb.ExecuteResponse]:
+    async with asyncio.timeout(30):
+        return [response async for response in server.sandbox.Execute(asked)]
+
+
+async def first_of(stream: Any) -> pb.ExecuteResponse:
+    async with asyncio.timeout(30):
+        response: pb.ExecuteResponse = await anext(aiter(stream))
+        return response
+
+
+def seconds(value: float) -> Duration:
+    duration = Duration()
+    duration.FromNanoseconds(round(value * 1e9))
+    return duration
+
+
+async def test_results_come_one_by_one_and_then_their_summary(server: LeagueServer) -> None:
+    cases = [
+        ex.Case(name="first", input=b"1", expected_output=b"1"),
+        ex.Case(input=b"\xff\x00"),
+        ex.Case(input=b"3", expected_output=b""),
+        ex.Case(input=b"", expected_output=b""),
+    ]
+    compiled, *results, last = await execute(server, request(cases=cases))
+
+    assert compiled.compile == ex.CompileResult(
+        verdict=ex.VERDICT_ACCEPTED,
+        cpu_time=seconds(0.25),
+        wall_time=seconds(0.5),
+        toolchain="Scripted 1",
+        language="python",
+    )
+    found = [(each.case.name, each.case.verdict, each.case.stdout) for each in results]
+    # An output that is absent is not compared; one that is empty is.
+    assert found == [
+        ("first", ex.VERDICT_ACCEPTED, b"1"),
+        ("2", ex.VERDICT_ACCEPTED, b"\xff\x00"),
+        ("3", ex.VERDICT_WRONG_ANSWER, b"3"),
+        ("4", ex.VERDICT_ACCEPTED, b""),
+    ]
+    first = results[0].case
+    assert (first.exit_status, first.HasField("signal")) == (0, False)
+    assert (first.cpu_time, first.wall_time) == (seconds(1.25), seconds(1.5))
+    assert first.peak_memory_bytes == 3 * MIB
+    assert results[2].case.detail == "it differs in line 1"
+    assert last.summary == pb.ExecuteSummary(
+        verdict=ex.VERDICT_WRONG_ANSWER,
+        passed_cases=3,
+        total_cases=4,
+        verdict_counts=[
+            pb.VerdictCount(verdict=ex.VERDICT_ACCEPTED, cases=3),
+            pb.VerdictCount(verdict=ex.VERDICT_WRONG_ANSWER, cases=1),
+        ],
+        first_failed_case=3,
+    )
+
+
+async def test_a_program_that_does_not_compile_has_no_cases(server: LeagueServer) -> None:
+    compiled, last = await execute(server, request(BROKEN, b"1", b"2"))
+    assert compiled.compile.verdict == ex.VERDICT_COMPILE_ERROR
+    assert compiled.compile.message == "1: oh no"
+    assert last.summary == pb.ExecuteSummary(verdict=ex.VERDICT_COMPILE_ERROR, total_cases=2)
+
+
+async def test_without_cases_a_program_is_compiled(server: LeagueServer) -> None:
+    compiled, last = await execute(server, request())
+    assert compiled.HasField("compile")
+    assert last.summary == pb.ExecuteSummary(verdict=ex.VERDICT_ACCEPTED)
+
+
+async def test_a_signal_is_no_exit_status(server: LeagueServer) -> None:
+    case = (await execute(server, request(DIES, b"1")))[1].case
+    assert (case.signal, case.HasField("exit_status")) == (11, False)
+    assert (case.stderr_cut, case.output_cut, case.stdout_cut) == (True, True, False)
+
+
+async def test_a_result_arrives_before_the_next_is_there(
+    server: LeagueServer, runner: ScriptedRunner
+) -> None:
+    stream = server.sandbox.Execute(request(WAITS, b"1"))
+    compiled = await first_of(stream)
+    assert compiled.HasField("compile")
+    assert not runner.gate.is_set()
+    runner.gate.set()
+    rest = [response async for response in stream]
+    assert [each.WhichOneof("kind") for each in rest] == ["case", "summary"]
+
+
+async def test_the_largest_results_arrive(server: LeagueServer) -> None:
+    large = bytes(16 * MIB)
+    results = await execute(server, request("echoes", large, large[:-1]))
+    assert [len(each.case.stdout) for each in results[1:-1]] == [16 * MIB, 16 * MIB - 1]
+
+
+@pytest.mark.parametrize(
+    ("checker", "is_read_as"),
+    [
+        (None, Tokens()),
+        (ex.Checker(), Tokens()),
+        (ex.Checker(tokens=ex.TokensChecker()), Tokens()),
+        (ex.Checker(exact=ex.ExactChecker()), Exact()),
+        (ex.Checker(floats=ex.FloatsChecker(absolute=0.5)), Floats(absolute=0.5)),
+        (ex.Checker(floats=ex.FloatsChecker(relative=1e-6)), Floats(relative=1e-6)),
+    ],
+)
+async def test_a_checker_is_what_was_asked_for(
+    server: LeagueServer, runner: ScriptedRunner, checker: ex.Checker | None, is_read_as: Any
+) -> None:
+    await execute(server, request(checker=checker))
+    assert runner.jobs[-1].checker == is_read_as
+
+
+async def test_a_checker_may_be_a_program(server: LeagueServer, runner: ScriptedRunner) -> None:
+    program = ex.Program(language="cpp", source="int main() {}")
+    await execute(server, request(checker=ex.Checker(program=program)))
+    checker = runner.jobs[-1].checker
+    assert isinstance(checker, ProgramChecker)
+    assert (checker.program.language, checker.program.source) == ("cpp", "int main() {}")
+
+
+@pytest.mark.parametrize("language", list(LANGUAGES))
+async def test_limits_that_are_not_set_are_the_language_s(
+    server: LeagueServer, runner: ScriptedRunner, language: str
+) -> None:
+    await execute(server, request(program=ex.Program(language=language, source="x")))
+    assert runner.jobs[-1].limits == LANGUAGES[language].limits
+
+
+async def test_limits_that_are_set_hold(server: LeagueServer, runner: ScriptedRunner) -> None:
+    asked = ex.Limits(
+        cpu_time=seconds(0.25),
+        wall_time=seconds(0.5),
+        memory_bytes=1,
+        output_bytes=2,
+        processes=3,
+    )
+    await execute(server, request(limits=asked))
+    assert runner.jobs[-1].limits == Limits(
+        cpu_s=0.25, wall_s=0.5, memory_bytes=1, output_bytes=2, processes=3
+    )
+    # A program within a long CPU time of its own is not to be ended by the clock.
+    await execute(server, request(limits=ex.Limits(cpu_time=seconds(30))))
+    assert runner.jobs[-1].limits.cpu_s == 30
+    assert runner.jobs[-1].limits.wall_s == 150
+
+
+async def test_limits_are_bounded_by_the_settings(tmp_path: Path, runner: ScriptedRunner) -> None:
+    most = SandboxSettings(
+        max_cpu_s=1, max_wall_s=7.5, max_memory_mib=64, max_output_mib=1, max_processes=8
+    )
+    async with league_server(settings_in(tmp_path, sandbox=most), runner=runner) as server:
+        await execute(server, request())
+        held = runner.jobs[-1].limits
+        listed = await server.sandbox.ListLanguages(pb.ListLanguagesRequest())
+        beyond = ex.Limits(
+            cpu_time=seconds(3.5),
+            wall_time=seconds(8),
+            memory_bytes=64 * MIB + 1,
+            output_bytes=MIB + 1,
+            processes=9,
+        )
+        found = await refused(server.sandbox.Execute(request(limits=beyond)).read())
+        await execute(server, request(limits=listed.max_limits))
+    bounds = Limits(cpu_s=1, wall_s=7.5, memory_bytes=64 * MIB, output_bytes=MIB, processes=8)
+    assert held == bounds
+    assert runner.jobs[-1].limits == bounds
+    assert all(each.default_limits == listed.max_limits for each in listed.languages)
+    assert (found.code, found.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+    assert found.fields == {
+        "limits.cpu_time": "must be at most 1 s on this server",
+        "limits.wall_time": "must be at most 7.5 s on this server",
+        "limits.memory_bytes": "must be at most 67108864 on this server",
+        "limits.output_bytes": "must be at most 1048576 on this server",
+        "limits.processes": "must be at most 8 on this server",
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"program": None}, "program"),
+        ({"program": ex.Program(language="python")}, "program.source"),
+        (
+            {"program": ex.Program(language="python", source="x" * (MIB + 1))},
+            "program.source",
+        ),
+        ({"program": ex.Program(language="x" * 33, source="x")}, "program.language"),
+        ({"program": ex.Program(language="cobol", source="x")}, "program.language"),
+        ({"cases": [ex.Case()] * 1001}, "cases"),
+        ({"cases": [ex.Case(), ex.Case(name="x" * 101)]}, "cases[1].name"),
+        ({"cases": [ex.Case(input=bytes(16 * MIB + 1))]}, "cases[0].input"),
+        (
+            {"cases": [ex.Case(expected_output=bytes(16 * MIB + 1))]},
+            "cases[0].expected_output",
+        ),
+        ({"limits": ex.Limits(cpu_time=seconds(0))}, "limits.cpu_time"),
+        ({"limits": ex.Limits(cpu_time=seconds(-1))}, "limits.cpu_time"),
+        ({"limits": ex.Limits(wall_time=seconds(0))}, "limits.wall_time"),
+        ({"limits": ex.Limits(wall_time=seconds(301))}, "limits.wall_time"),
+        ({"limits": ex.Limits(memory_bytes=0)}, "limits.memory_bytes"),
+        ({"limits": ex.Limits(output_bytes=-1)}, "limits.output_bytes"),
+        ({"limits": ex.Limits(processes=0)}, "limits.processes"),
+        (
+            {"checker": ex.Checker(floats=ex.FloatsChecker(absolute=-1))},
+            "checker.floats.absolute",
+        ),
+        (
+            {"checker": ex.Checker(floats=ex.FloatsChecker(relative=float("nan")))},
+            "checker.floats.relative",
+        ),
+        (
+            {"checker": ex.Checker(program=ex.Program(language="python"))},
+            "checker.program.source",
+        ),
+        (
+            {"checker": ex.Checker(program=ex.Program(language="cobol", source="x"))},
+            "checker.program.language",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_field_out_of_range_is_named(
+    server: LeagueServer, runner: ScriptedRunner, fields: dict[str, Any], field: str
+) -> None:
+    found = await refused(server.sandbox.Execute(request(**fields)).read())
+    assert (found.code, found.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+    assert list(found.fields) == [field]
+    if "language" in field and "33" not in found.fields[field] and "cobol" in str(fields):
+        assert f"one of {', '.join(LANGUAGES)}" in found.fields[field]
+    assert runner.jobs == []
+
+
+async def test_a_request_beyond_the_bound_of_messages_is_refused(server: LeagueServer) -> None:
+    cases = [ex.Case(input=bytes(16 * MIB))] * 4
+    found = await refused(server.sandbox.Execute(request(cases=cases)).read())
+    assert found.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "larger than max" in found.message
+
+
+async def test_more_programs_than_may_wait_are_refused_for_now(tmp_path: Path) -> None:
+    runner = ScriptedRunner(capacity=1, max_waiting=1)
+    async with league_server(settings_in(tmp_path), runner=runner) as server:
+        held = [asyncio.create_task(execute(server, request(WAITS, b"1"))) for _ in range(2)]
+        await eventually(lambda: runner.places.waiting == 1)
+        found = await refused(server.sandbox.Execute(request()).read())
+        runner.gate.set()
+        await asyncio.gather(*held)
+    assert (found.code, found.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "SANDBOX_BUSY")
+    assert found.retry_s > 0
+    assert "try again" in found.message
+
+
+async def test_programs_that_cannot_be_run_are_refused_with_the_cure(
+    server: LeagueServer, runner: ScriptedRunner
+) -> None:
+    runner.trouble = "Docker does not answer: start it"
+    found = await refused(server.sandbox.Execute(request()).read())
+    assert (found.code, found.reason) == (grpc.StatusCode.UNAVAILABLE, "SANDBOX_UNAVAILABLE")
+    assert found.message == runner.trouble
+
+
+async def test_a_cancelled_call_stops_its_program(
+    server: LeagueServer, runner: ScriptedRunner
+) -> None:
+    stream = server.sandbox.Execute(request(WAITS, b"1"))
+    await first_of(stream)
+    await runner.began.wait()
+    stream.cancel()
+    await eventually(lambda: len(runner.stopped) == 1 and runner.places.in_use == 0)
+
+
+async def test_a_call_cancelled_in_the_queue_leaves_it(
+    server: LeagueServer, runner: ScriptedRunner
+) -> None:
+    held = [server.sandbox.Execute(request(WAITS, b"1")) for _ in range(2)]
+    for stream in held:
+        await first_of(stream)
+    queued = server.sandbox.Execute(request(WAITS, b"1"))
+    reading = asyncio.create_task(first_of(queued))
+    await eventually(lambda: runner.places.waiting == 1)
+    queued.cancel()
+    await eventually(lambda: runner.places.waiting == 0)
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    runner.gate.set()
+    for stream in held:
+        assert len([each async for each in stream]) == 2
+    assert len(runner.jobs) == 2
+
+
+async def test_a_call_cancelled_while_results_wait_to_be_read_stops_its_program(
+    server: LeagueServer, runner: ScriptedRunner
+) -> None:
+    """Where its generator stands at a `yield`, that no cancellation reaches."""
+    stream = server.sandbox.Execute(request(LARGE, *[b""] * 100))
+    await first_of(stream)
+    assert runner.places.in_use == 1
+    stream.cancel()
+    await eventually(lambda: len(runner.stopped) == 1 and runner.places.in_use == 0)
+
+
+async def test_a_deadline_stops_its_program(server: LeagueServer, runner: ScriptedRunner) -> None:
+    stream = server.sandbox.Execute(request(WAITS, b"1"), timeout=0.5)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        async with asyncio.timeout(30):
+            _ = [each async for each in stream]
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    await eventually(lambda: len(runner.stopped) == 1 and runner.places.in_use == 0)
+
+
+async def test_a_client_that_goes_away_stops_its_program(
+    server: LeagueServer, runner: ScriptedRunner
+) -> None:
+    channel = grpc.aio.insecure_channel(server.address)
+    stub = sandbox_service_pb2_grpc.SandboxServiceStub(channel)  # type: ignore[no-untyped-call,unused-ignore]
+    stream = stub.Execute(request(WAITS, b"1"))
+    await first_of(stream)
+    await channel.close()
+    await eventually(lambda: len(runner.stopped) == 1 and runner.places.in_use == 0)
+
+
+async def test_many_programs_of_one_connection_do_not_keep_another_from_its_turn(
+    tmp_path: Path,
+) -> None:
+    runner = ScriptedRunner(capacity=1, max_waiting=100)
+    async with (
+        league_server(settings_in(tmp_path), runner=runner) as server,
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        many = [asyncio.create_task(execute(server, request(WAITS, b"1"))) for _ in range(20)]
+        await eventually(lambda: runner.places.waiting == 19)
+        stub = sandbox_service_pb2_grpc.SandboxServiceStub(channel)  # type: ignore[no-untyped-call,unused-ignore]
+        few = stub.Execute(request("of another", b"1"))
+        await eventually(lambda: runner.places.waiting == 20)
+        runner.gate.set()
+        assert len([each async for each in few]) == 3
+        await asyncio.gather(*many)
+    assert [job.program.source for job in runner.jobs].index("of another") == 1
+    assert len({job.caller for job in runner.jobs}) == 2
