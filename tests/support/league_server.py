@@ -21,7 +21,7 @@ from llm_crowdsourced.v1 import (
 
 from sandbox.runner import Runner
 from server.app import serving
-from server.settings import ProviderSettings, ServerSettings, Settings
+from server.settings import ProviderSettings, SandboxSettings, ServerSettings, Settings
 from tests.support.scripted_endpoint import ScriptedEndpoint
 
 
@@ -56,6 +56,8 @@ def settings_for(endpoint: ScriptedEndpoint, database: Path, **provider: object)
     return Settings(
         server=ServerSettings(address="127.0.0.1:0", database=database, grace_s=5),
         providers={"scripted": ProviderSettings.model_validate(values | provider)},
+        # Mathematics, whatever this machine has; a test of programs brings its runner.
+        sandbox=SandboxSettings(enabled=False),
     )
 
 
