@@ -1,9 +1,9 @@
 """What the daemon says while it pulls, imports or builds."""
 
-import json
 import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sandbox.images.errors import ImageError
 from sandbox.images.progress import Progress
@@ -13,21 +13,18 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _LINES_SHOWN = 3
 
 
-def followed(answers: Iterable[str | bytes], progress: Progress) -> None:
+def followed(answers: Iterable[Mapping[str, Any]], progress: Progress) -> None:
     """Reads answers to their end, with the latest line as the running step's detail.
 
     Args:
-        answers: Documents of JSON, one in each.
+        answers: What it said, in order.
         progress: Is told of each.
 
     Raises:
         ImageError: One of them says that it failed.
     """
     step, last = "", deque[str](maxlen=_LINES_SHOWN)
-    for answer in answers:
-        if not answer.strip():
-            continue
-        said = json.loads(answer)
+    for said in answers:
         if "error" in said:
             raise ImageError(explained(": ".join(filter(None, (step, *last, said["error"])))))
         line = _ESCAPES.sub("", said.get("stream", "")).strip()

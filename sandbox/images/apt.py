@@ -49,7 +49,7 @@ class Mirror:
     keyring: str
 
 
-def configured_sources(folder: Path = _CONFIGURATION) -> tuple[Source, ...]:
+def configured_sources(folder: Path) -> tuple[Source, ...]:
     """Returns the entries of apt's configuration, in apt's order."""
     single = folder / "sources.list"
     parts = sorted((folder / "sources.list.d").glob("*"))
@@ -123,7 +123,7 @@ def configured_mirror(suite: str) -> Mirror:
     Raises:
         ImageError: The keys that sign it are not here.
     """
-    mirror = mirror_for(suite, configured_sources())
+    mirror = mirror_for(suite, configured_sources(_CONFIGURATION))
     if not Path(mirror.keyring).is_file():
         raise ImageError(
             f"the keys of Debian's packages are missing ({mirror.keyring}): "

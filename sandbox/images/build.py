@@ -10,17 +10,18 @@ from requests.exceptions import RequestException
 
 from sandbox.images.answers import explained, followed
 from sandbox.images.context import IMAGE, LABEL, base_label, context_archive, expected_label
-from sandbox.images.daemon import connect
+from sandbox.images.daemon import connect, problem_of
 from sandbox.images.debian import SUITE, import_debian
 from sandbox.images.errors import ImageError, NoRegistryError
 from sandbox.images.progress import Progress
+from sandbox.runner import UnavailableError
 
 _REGISTRY_BASE = f"debian:{SUITE}-slim"
 _OWN_BASE = f"{IMAGE}-base"
 # A registry that is silent for longer does not answer.
 _PULL_SILENCE_S = 20.0
 # The daemon says nothing while it unpacks a large layer.
-_BUILD_SILENCE_S = 1800.0
+_BUILD_SILENCE_S = 1800
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 
@@ -49,29 +50,28 @@ def make_image(options: BuildOptions, progress: Progress) -> bool:
         UnavailableError: Docker does not answer.
         ImageError: The image cannot be built.
     """
-    client = connect(_BUILD_SILENCE_S)
+    client = connect()
     try:
-        before = _image_id(client, IMAGE)
         if not options.force and _label(client, IMAGE) == expected_label():
             return False
         _build(client, _base(client, options, progress), options, progress)
-        if before and before != _image_id(client, IMAGE):
-            # One that containers still use stays until they are gone.
-            with suppress(APIError):
-                client.images.remove(before)
-    except (DockerException, RequestException) as error:
+        _remove_replaced(client)
+    except DockerException as error:
         raise ImageError(explained(str(error))) from error
+    except RequestException as error:
+        raise UnavailableError(problem_of(error)) from error
     else:
         return True
     finally:
         client.close()
 
 
-def _image_id(client: docker.DockerClient, name: str) -> str:
+def _is_here(client: docker.DockerClient, name: str) -> bool:
     try:
-        return str(client.images.get(name).id)
+        client.images.get(name)
     except ImageNotFound:
-        return ""
+        return False
+    return True
 
 
 def _label(client: docker.DockerClient, name: str) -> str:
@@ -86,14 +86,16 @@ def _base(client: docker.DockerClient, options: BuildOptions, progress: Progress
     if not options.base and not options.force and _label(client, _OWN_BASE) == base_label():
         return _OWN_BASE
     wanted = options.base or _REGISTRY_BASE
-    if _image_id(client, wanted):
-        progress.say(f"building on {wanted}, which is here")
+    here = _is_here(client, wanted)
+    if here and not options.force:
         return wanted
     try:
         _pull(wanted, options, progress)
     except NoRegistryError as error:
+        if here:
+            return wanted
         if options.base:
-            raise ImageError(f"{error}, and {wanted} is not here") from error
+            raise
         import_debian(client, _OWN_BASE, f"{LABEL}={base_label()}", str(error), progress)
         return _OWN_BASE
     return wanted
@@ -113,7 +115,7 @@ def _pull(name: str, options: BuildOptions, progress: Progress) -> None:
     client = connect(_PULL_SILENCE_S)
     try:
         with progress.step(f"pulling {name}"):
-            followed(client.api.pull(repository, tag=tag, stream=True), progress)
+            followed(client.api.pull(repository, tag=tag, stream=True, decode=True), progress)
     except (APIError, ImageError, RequestException) as error:
         reason = error.explanation if isinstance(error, APIError) else error
         raise NoRegistryError(f"no registry gives {name} ({reason})") from error
@@ -133,6 +135,8 @@ def _build(
             custom_context=True,
             tag=f"{IMAGE}:latest",
             buildargs=arguments,
+            decode=True,
+            timeout=_BUILD_SILENCE_S,
             labels={LABEL: expected_label()},
             # All that it needs is in the own base.
             network_mode="none" if own else None,
@@ -141,3 +145,11 @@ def _build(
             forcerm=True,
         )
         followed(answers, progress)
+
+
+def _remove_replaced(client: docker.DockerClient) -> None:
+    """Removes images that newer ones have taken the name of."""
+    for image in client.images.list(filters={"dangling": True, "label": LABEL}):
+        # One that a container still uses stays until the next build.
+        with suppress(APIError):
+            client.images.remove(str(image.id))

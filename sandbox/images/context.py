@@ -19,7 +19,7 @@ _OWN = ("Dockerfile", "packages.txt", "prepare.py", "unneeded.txt")
 def context_files() -> dict[str, bytes]:
     """Returns the files of the build by name, sorted."""
     files = {name: (_HERE / name).read_bytes() for name in _OWN}
-    for pattern in ("*.py", "*.c"):
+    for pattern in ("*.py", "*.c", "*.js"):
         files |= {f"inside/{path.name}": path.read_bytes() for path in _INSIDE.glob(pattern)}
     languages = [
         {"id": language.id, "compile": language.compile, "version": language.version}

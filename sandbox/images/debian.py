@@ -1,5 +1,6 @@
 """A base image from debootstrap, where no registry answers."""
 
+import json
 import os
 import re
 import shutil
@@ -127,7 +128,7 @@ def _import(
         )
     if tar.returncode:
         raise ImageError(f"tar failed to pack {root} (status {tar.returncode})")
-    followed(answer.splitlines(), progress)
+    followed(map(json.loads, answer.splitlines()), progress)
 
 
 def _chunks(tar: "subprocess.Popen[bytes]", progress: Progress) -> Iterator[bytes]:

@@ -1,21 +1,21 @@
 """What the daemon's answers and its silence turn into."""
 
 import io
-import json
 import socket
 from pathlib import Path
 
 import pytest
+from docker.errors import DockerException
 
 from sandbox.images.answers import followed
-from sandbox.images.daemon import connect
+from sandbox.images.daemon import connect, problem_of
 from sandbox.images.errors import ImageError
 from sandbox.images.progress import Progress
 from sandbox.runner import UnavailableError
 
 
 def _follow(*answers: dict[str, str]) -> None:
-    followed([json.dumps(answer) for answer in answers], Progress(io.StringIO()))
+    followed(answers, Progress(io.StringIO()))
 
 
 def test_a_step_that_fails_is_named_with_what_it_said() -> None:
@@ -60,3 +60,13 @@ def test_a_socket_where_nobody_listens_means_a_stopped_daemon(
 
         with pytest.raises(UnavailableError, match="daemon is stopped: start it"):
             connect()
+
+
+def test_a_socket_that_is_not_for_this_user_is_told_with_its_cure() -> None:
+    within = ConnectionError("aborted", PermissionError(13, "Permission denied"))
+
+    assert "usermod -aG docker" in problem_of(DockerException(within))
+
+
+def test_another_failure_is_told_as_it_is() -> None:
+    assert "(read timed out)" in problem_of(TimeoutError("read timed out"))
