@@ -1,0 +1,70 @@
+"""Programs as models write them, for telling their languages apart."""
+
+# Each with the id of its language; empty where nothing should be guessed.
+SNIPPETS: tuple[tuple[str, str], ...] = (
+    # Python
+    ("python", "print(sum(map(int, input().split())))\n"),
+    ("python", "import sys\n\ndef main():\n    data = sys.stdin.read().split()\n    print(data[0])\n\nmain()\n"),
+    ("python", "n = int(input())\nfor i in range(n):\n    print(i * i)\n"),
+    ("python", "from collections import defaultdict\n\nd = defaultdict(int)\nfor c in input():\n    d[c] += 1\nprint({k: v for k, v in d.items()})\n"),
+    ("python", "class Node:\n    def __init__(self, value):\n        self.value = value\n        self.next = None\n"),
+    ("python", "#include this in the answer\nimport math\nx = {'a': 1, 'b': {'c': [1, 2]}}\nprint(math.floor(x['a']))\n"),
+    ("python", 'code = """\n#include <iostream>\nint main() { std::cout << 1; }\n"""\nimport sys\n\ndef show():\n    for line in code.splitlines():\n        print(line)\n\nif __name__ == "__main__":\n    show()\n'),
+    ("python", "a, b = map(int, input().split())\nprint(a if a > b else b)\n"),
+    ("python", "def f(n: int) -> int:\r\n    if n < 2:\r\n        return n\r\n    return f(n - 1) + f(n - 2)\r\n\r\nprint(f(int(input())))\r\n"),
+    ("python", "import heapq\nh = []\nwhile True:\n    try:\n        heapq.heappush(h, int(input()))\n    except EOFError:\n        break\nprint(h[0])\n"),
+    # C
+    ("c", '#include <stdio.h>\n\nint main(void) {\n    int a, b;\n    scanf("%d %d", &a, &b);\n    printf("%d\\n", a + b);\n    return 0;\n}\n'),
+    ("c", '#include <stdio.h>\n#include <stdlib.h>\n\ntypedef struct node { int v; struct node *next; } node;\n\nint main() {\n    node *n = malloc(sizeof(node));\n    n->v = 1;\n    printf("%d", n->v);\n    free(n);\n}\n'),
+    ("c", "#include<stdio.h>\n#include<string.h>\nvoid main(){char s[100];gets(s);puts(s);}\n"),
+    ("c", '#include <stdio.h>\n#include <math.h>\n#include <stdbool.h>\nint main(int argc, char **argv)\n{\n  bool ok = true;\n  printf("%f\\n", sqrt(2.0));\n  return !ok;\n}\n'),
+    ("c", '/* class of a template; uses new names */\n#include <stdio.h>\nint cmp(const void *a, const void *b) { return *(int *)a - *(int *)b; }\nint main() { int class = 1, new = 2; printf("%d", class + new); }\n'),
+    # C++
+    ("cpp", "#include <iostream>\nusing namespace std;\nint main() {\n    int a, b;\n    cin >> a >> b;\n    cout << a + b << endl;\n}\n"),
+    ("cpp", '#include <bits/stdc++.h>\nint main(){int n;scanf("%d",&n);printf("%d",n);}\n'),
+    ("cpp", '#include <cstdio>\nint main() {\n  int a, b;\n  scanf("%d%d", &a, &b);\n  printf("%d\\n", a + b);\n}\n'),
+    ("cpp", '#include <stdio.h>\n#include <stdlib.h>\ntemplate <typename T>\nT biggest(T a, T b) { return a > b ? a : b; }\nint main() { printf("%d", biggest(1, 2)); }\n'),
+    ("cpp", '#include <stdio.h>\nvoid swap(int &a, int &b) { int t = a; a = b; b = t; }\nint main() { int x = 1, y = 2; swap(x, y); printf("%d", x); return 0; }\n'),
+    ("cpp", "#include <vector>\n#include <algorithm>\n\nclass Solution {\npublic:\n    int longest(std::vector<int>& nums) {\n        std::sort(nums.begin(), nums.end());\n        return nums.back();\n    }\n};\n"),
+    ("cpp", "#include <iostream>\n#include <string>\nint main() {\n    std::string s;\n    std::getline(std::cin, s);\n    for (auto it = s.rbegin(); it != s.rend(); ++it) std::cout << *it;\n}\n"),
+    # Java
+    ("java", 'public class Main {\n    public static void main(String[] args) {\n        System.out.println("Hello");\n    }\n}\n'),
+    ("java", "import java.util.*;\n\nclass Main {\n    public static void main(String args[]) {\n        Scanner in = new Scanner(System.in);\n        System.out.println(in.nextInt() + in.nextInt());\n    }\n}\n"),
+    ("java", 'import java.io.*;\nimport java.util.StringTokenizer;\n\npublic class Main {\n  static int[] seen = new int[10];\n  public static void main(final String... args) throws IOException {\n    BufferedReader br = new BufferedReader(new InputStreamReader(System.in));\n    System.out.printf("%d%n", Integer.parseInt(br.readLine()));\n  }\n}\n'),
+    ("java", "import java.util.stream.*;\n\npublic class Main {\n    record Pair(int a, int b) {}\n    public static void main(String[] args) {\n        IntStream.range(0, 3).mapToObj(i -> new Pair(i, i)).forEach(System.out::println);\n    }\n}\n"),
+    ("java", 'public class JavaScript {\n    private final String function = "console";\n    public String getFunction() { return function; }\n    public static void main(String[] a) { System.out.print(new JavaScript().getFunction()); }\n}\n'),
+    # JavaScript
+    ("javascript", "const lines = require('fs').readFileSync(0, 'utf8').split('\\n');\nconsole.log(Number(lines[0]) + 1);\n"),
+    ("javascript", "const readline = require(\"readline\");\nconst rl = readline.createInterface({ input: process.stdin });\nrl.on('line', (line) => {\n  const [a, b] = line.split(' ').map(Number);\n  console.log(a + b);\n});\n"),
+    ("javascript", "function fib(n) {\n  if (n === 0) return 0;\n  return n < 2 ? n : fib(n - 1) + fib(n - 2);\n}\nconsole.log(fib(10));\n"),
+    ("javascript", "'use strict';\n\nlet data = '';\nprocess.stdin.on('data', d => data += d);\nprocess.stdin.on('end', () => {\n  console.log(data.trim().length);\n});\n"),
+    ("javascript", "import fs from 'fs';\nclass Java {\n  constructor() { this.count = 0; }\n  static main(args) { return new Java(); }\n}\nconsole.log(Java.main([]).count);\n"),
+    ("javascript", "(async () => {\n  const text = await new Promise(r => process.stdin.once('data', r));\n  console.log(`${text}`.length);\n})();\n"),
+    # Go
+    ("go", 'package main\n\nimport "fmt"\n\nfunc main() {\n\tvar a, b int\n\tfmt.Scan(&a, &b)\n\tfmt.Println(a + b)\n}\n'),
+    ("go", 'package main\n\nimport (\n\t"bufio"\n\t"fmt"\n\t"os"\n)\n\ntype Stack struct{ items []int }\n\nfunc (s *Stack) Push(v int) { s.items = append(s.items, v) }\n\nfunc main() {\n\treader := bufio.NewReader(os.Stdin)\n\tvar n int\n\tfmt.Fscan(reader, &n)\n\tfor i := 0; i < n; i++ {\n\t\tfmt.Println(i)\n\t}\n}\n'),
+    ("go", '// Adds numbers.\npackage main\n\nimport "fmt"\n\nfunc add[T int | float64](a, b T) T { return a + b }\n\nfunc main() { fmt.Printf("%v\\n", add(1, 2)) }\n'),
+    # Rust
+    ("rust", 'use std::io;\n\nfn main() {\n    let mut line = String::new();\n    io::stdin().read_line(&mut line).unwrap();\n    println!("{}", line.trim().len());\n}\n'),
+    ("rust", 'use std::io::{self, Read};\nuse std::collections::HashMap;\n\nfn main() -> io::Result<()> {\n    let mut s = String::new();\n    io::stdin().read_to_string(&mut s)?;\n    let v: Vec<i64> = s.split_whitespace().map(|x| x.parse().unwrap()).collect();\n    println!("{}", v.iter().sum::<i64>());\n    Ok(())\n}\n'),
+    ("rust", 'fn gcd(a: u64, b: u64) -> u64 { if b == 0 { a } else { gcd(b, a % b) } }\n\nfn main() {\n    print!("{}", gcd(12, 18));\n}\n'),
+    ("rust", '#[derive(Debug, Clone)]\nstruct Point { x: i32, y: i32 }\n\nimpl Point {\n    fn norm(&self) -> i32 { self.x * self.x + self.y * self.y }\n}\n\nfn main() { println!("{}", std::cmp::max(Point { x: 1, y: 2 }.norm(), 3)); }\n'),
+    # Languages that there are not, and what is no program
+    ("", 'using System;\nclass Program {\n    static void Main(string[] args) {\n        Console.WriteLine("Hello");\n    }\n}\n'),
+    ("", 'fun main() {\n    val (a, b) = readLine()!!.split(" ").map { it.toInt() }\n    println(a + b)\n}\n'),
+    ("", "n = gets.to_i\nn.times do |i|\n  puts i * i\nend\n"),
+    ("", "<?php\nfunction add($a, $b) { return $a + $b; }\necho add(1, 2);\n"),
+    ("", "interface Pair { a: number; b: number }\nconst add = (p: Pair): number => p.a + p.b;\nconsole.log(add({ a: 1, b: 2 }));\n"),
+    ("", "#include the header, then write int x = 1;\n"),
+    ("", "read n\nfor i in $(seq 1 $n); do\n  echo $i\ndone\n"),
+    ("", "program sum;\nvar a, b: integer;\nbegin\n  readln(a, b);\n  writeln(a + b);\nend.\n"),
+    ("", "main :: IO ()\nmain = interact $ show . sum . map read . words\n"),
+    ("", "<!DOCTYPE html>\n<html><body><script>\nconst x = 1;\nconsole.log(x === 1);\n</script></body></html>\n"),
+    ("", '{"question": "What is 1 + 1?", "answer": [1, 2, 3], "print": true}\n'),
+    ("", "To solve this, we import the numbers and print the sum.\nFor each of them, if it is even, we add it.\nThe function main() then returns 0; the class of problems is easy.\n"),
+    ("", "I am sorry, I cannot help with that request.\n"),
+    ("", "1 2 3\n4 5 6\n"),
+    ("", ""),
+    ("", " \n\t\n"),
+    ("", "x = 1\n"),
+)  # fmt: skip
