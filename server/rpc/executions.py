@@ -24,6 +24,8 @@ from sandbox.model import (
     Tokens,
     Verdict,
 )
+from sandbox.names import language_named
+from sandbox.recognition import recognise
 from server.errors import InvalidRequestError
 from server.rpc.convert import known
 
@@ -82,16 +84,17 @@ def asked_of(request: sandbox_service_pb2.ExecuteRequest, *, caller: str, most: 
 
 
 def _program_from(message: execution_pb2.Program, field: str) -> tuple[Program, str]:
-    found, basis = Program(message.language, message.source), ""
-    if not found.language:
-        raise InvalidRequestError({f"{field}.language": f"cannot be told; name {_one_of_them()}"})
+    if message.language:
+        found, basis = Program(language_named(message.language), message.source), ""
+        problem = "is not known"
+    else:
+        recognised = recognise(message.source)
+        found, basis = Program(recognised.language, recognised.source), recognised.by.value
+        problem = "cannot be told from the source"
     if found.language not in LANGUAGES:
-        raise InvalidRequestError({f"{field}.language": f"is not known; name {_one_of_them()}"})
+        known_ones = ", ".join(LANGUAGES)
+        raise InvalidRequestError({f"{field}.language": f"{problem}; name one of {known_ones}"})
     return found, basis
-
-
-def _one_of_them() -> str:
-    return f"one of {', '.join(LANGUAGES)}"
 
 
 def _checker_from(message: execution_pb2.Checker) -> Checker:

@@ -84,7 +84,8 @@ class Program(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     language: _builtins.str
     """Name of a language, such as `python`, `c`, `cpp`, `java`, `javascript`, `go`
-    or `rust`. Optional in a request: told from the source if empty.
+    or `rust`. Optional in a request: if empty, it is told from the source, which
+    may then be a text in Markdown that has the program in a fence.
     """
     source: _builtins.str
     """Required. The source, up to 1 MiB."""
@@ -370,7 +371,10 @@ class CompileResult(_message.Message):
     language: _builtins.str
     """The language in which the program was compiled."""
     language_basis: _builtins.str
-    """How the language was told, in a few words. Empty where the request named it."""
+    """How the language was told: by the word after a `fence`, by a `shebang`, or from
+    the `content`, which is a guess. Empty where the request named it. New words
+    may be added.
+    """
     @_builtins.property
     def wall_time(self) -> _duration_pb2.Duration:
         """Wall-clock time used."""
