@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 IMAGE_TRIED := $(VENV)/.image-tried
 IMAGE_SOURCES := sandbox/languages.py $(wildcard sandbox/images/*.py sandbox/images/*.txt \
-	sandbox/images/Dockerfile sandbox/inside/*.py sandbox/inside/*.c)
+	sandbox/images/Dockerfile sandbox/inside/*.py sandbox/inside/*.c sandbox/inside/*.js)
 PROTOS := $(wildcard proto/llm_crowdsourced/v1/*.proto)
 
 .PHONY: help

@@ -163,7 +163,10 @@ LANGUAGES = {
             title="JavaScript (Node)",
             file="main.js",
             compile=("/usr/bin/node", "--check", "main.js"),
-            run=("/usr/bin/node", "--stack-size=50000", *_NODE_HEAP, f"{BUILD}/main.js"),
+            run=(
+                "/usr/bin/node", "--stack-size=50000", *_NODE_HEAP,
+                "--require=/opt/sandbox/blocking.js", f"{BUILD}/main.js",
+            ),
             version=("/usr/bin/node", "--version"),
             checks_only=True,
             time_factor=2.0,
