@@ -118,9 +118,11 @@ class _Tolerance:
         if (a := _number(printed)) is None or (b := _number(expected)) is None:
             return False
         difference = _ARITHMETIC.abs(_ARITHMETIC.subtract(a, b))
+        if difference <= self._absolute:
+            return True
         # Rounded before the product, which would take the time of all its digits.
         size = _ARITHMETIC.plus(_ARITHMETIC.abs(b))
-        return difference <= max(self._absolute, _ARITHMETIC.multiply(self._relative, size))
+        return difference <= _ARITHMETIC.multiply(self._relative, size)
 
 
 def _number(word: bytes) -> Decimal | None:
