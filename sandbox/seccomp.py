@@ -47,6 +47,8 @@ _SIGNALS_AND_TIME = """
     rt_sigsuspend rt_sigtimedwait rt_tgsigqueueinfo setitimer sigaltstack time
     timer_create timer_delete timer_getoverrun timer_gettime timer_settime
 """
+# With these a program is held to its folders; it can but take more from itself with them.
+_LANDLOCK = "landlock_add_rule landlock_create_ruleset landlock_restrict_self"
 # There is no network; runtimes open sockets to themselves all the same.
 _SOCKETS = """
     accept accept4 bind connect getpeername getsockname getsockopt listen recvfrom recvmmsg
@@ -70,7 +72,7 @@ _CLONE_NAMESPACES = 0x7E020000
 
 def profile() -> str:
     """Returns the profile as the JSON that Docker takes."""
-    allowed = _FILES + _WAITING + _MEMORY + _PROCESSES + _SIGNALS_AND_TIME + _SOCKETS
+    allowed = _FILES + _WAITING + _MEMORY + _PROCESSES + _SIGNALS_AND_TIME + _SOCKETS + _LANDLOCK
     rules: list[dict[str, Any]] = [
         _rule(allowed, "SCMP_ACT_ALLOW"),
         _rule(_ATTACKS, "SCMP_ACT_KILL_PROCESS"),

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 
 from .spawn import become_user
 
@@ -26,8 +25,8 @@ def empty(folder: str, users: tuple[int, ...]) -> None:
         if pid == 0:
             with contextlib.suppress(BaseException):
                 become_user(user)
-                _open_up(folder)
-                shutil.rmtree(folder, ignore_errors=True)
+                os.chdir(folder)
+                _flatten(os.listdir())
             os._exit(0)
         os.waitpid(pid, 0)
     _remove(folder)
@@ -45,10 +44,22 @@ def _remove(folder: str) -> None:
                     os.unlink(entry.path)
 
 
-def _open_up(folder: str) -> None:
-    """Lets the owner of folders into them again."""
-    for path, folders, _ in os.walk(folder, followlinks=False):
-        for name in folders:
-            with contextlib.suppress(OSError):
-                if not os.path.islink(f"{path}/{name}"):
-                    os.chmod(f"{path}/{name}", 0o700)
+def _flatten(folders: list[str]) -> None:
+    """Removes folders that are here, by moving up what is in them.
+
+    However deep they are, no path gets longer than two names, and nothing recurs.
+    """
+    prefix = os.urandom(8).hex()
+    moved = 0
+    while folders:
+        folder = folders.pop()
+        with contextlib.suppress(OSError):
+            # They may have shut out even their owner.
+            os.chmod(folder, 0o700)
+            _remove(folder)
+            for name in os.listdir(folder):
+                inner, moved = f"{folder}/{name}", moved + 1
+                os.chmod(inner, 0o700)
+                os.rename(inner, f"{prefix}{moved}")
+                folders.append(f"{prefix}{moved}")
+            os.rmdir(folder)
