@@ -238,6 +238,7 @@ def _own_socket(attached: object) -> socket.socket:
     mine = socket.socket(fileno=os.dup(inner.fileno()))
     mine.setblocking(False)  # noqa: FBT003 - the standard library's
     attached.close()  # type: ignore[attr-defined]
+    inner.close()
     return mine
 
 
