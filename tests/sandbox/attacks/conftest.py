@@ -1,0 +1,29 @@
+"""One runner for all attacks, and the host as it was before them."""
+
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from sandbox.docker_runner import DockerRunner
+from sandbox.options import DockerOptions
+
+
+@pytest.fixture(scope="session")
+async def runner(sandbox_image: str) -> AsyncGenerator[DockerRunner, None]:
+    """Gives a runner over real containers, with one of them ready ahead."""
+    options = DockerOptions(
+        docker_host="",
+        image=sandbox_image,
+        concurrency=2,
+        pool_size=2,
+        max_waiting=64,
+        runtime="",
+    )
+    made = DockerRunner(options)
+    yield made
+    await made.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts what looks at the host afterwards behind the attacks."""
+    items.sort(key=lambda item: item.path.name == "test_aftermath.py")
