@@ -65,7 +65,9 @@ def verdict_of_checker(facts: ExitFacts, limits: Limits) -> tuple[Verdict, str]:
     ended = verdict_of(facts, limits)
     if ended is Verdict.ACCEPTED:
         return Verdict.ACCEPTED, ""
-    if ended is Verdict.RUNTIME_ERROR and facts.exit_status in (1, 2):
+    # Python ends with 1 as well where the checker itself failed.
+    crashed = facts.stderr.startswith(b"Traceback (most recent call last):")
+    if ended is Verdict.RUNTIME_ERROR and facts.exit_status in (1, 2) and not crashed:
         return Verdict.WRONG_ANSWER, _first_line(facts) or "the checker says that it is wrong"
     # Its own failure says nothing of the program.
     why = {
@@ -75,11 +77,14 @@ def verdict_of_checker(facts: ExitFacts, limits: Limits) -> tuple[Verdict, str]:
         Verdict.SECURITY_VIOLATION: "made a forbidden system call",
         Verdict.SANDBOX_ERROR: f"could not be started: {safe(facts.failure)}",
     }.get(ended) or (
-        f"was ended by signal {facts.signal}"
+        "failed by itself"
+        if crashed
+        else f"was ended by signal {facts.signal}"
         if facts.signal is not None
         else f"ended with status {facts.exit_status}, which means neither right nor wrong"
     )
-    line = _first_line(facts)
+    # Of Python's account of an exception the last line says which one.
+    line = safe(_tail(facts.stderr)) if crashed else _first_line(facts)
     return Verdict.SANDBOX_ERROR, f"the checker {why}" + (f": {line}" if line else "")
 
 
@@ -99,6 +104,11 @@ def _first_line(facts: ExitFacts) -> str:
         if head:
             return safe(head.splitlines()[0].rstrip())
     return ""
+
+
+def _tail(stream: bytes) -> str:
+    """Returns the last line that is not blank."""
+    return stream[-8 * _DETAIL_CHARACTERS :].decode(errors="replace").strip().splitlines()[-1]
 
 
 class _Tolerance:

@@ -19,6 +19,8 @@ from sandbox.model import (
     ExitFacts,
     Job,
     LanguageInfo,
+    Program,
+    ProgramChecker,
     Result,
     Verdict,
 )
@@ -67,10 +69,9 @@ class DockerRunner:
 
     async def execute(self, job: Job) -> AsyncGenerator[Result, None]:
         """Compiles and runs a program; see `sandbox.runner.Runner.execute`."""
-        language = LANGUAGES.get(job.program.language)
-        if language is None:
-            known = ", ".join(LANGUAGES)
-            raise UnknownLanguageError(f'no language "{job.program.language}"; there are: {known}')
+        language = _language(job.program)
+        if isinstance(job.checker, ProgramChecker):
+            _language(job.checker.program)
         language = language.of(job.program.source)
         async with self._places.taken(job.caller):
             await self._sweep()
@@ -80,7 +81,10 @@ class DockerRunner:
 
     async def problem(self) -> str:
         """Says in one sentence why programs cannot be run; empty if they can."""
-        return await self._on_thread(self._engine.problem)
+        problem = await self._on_thread(self._engine.problem)
+        if not problem:
+            await self._sweep()
+        return problem
 
     async def languages(self) -> tuple[LanguageInfo, ...]:
         """Returns the languages, with versions as the image has them."""
@@ -225,6 +229,14 @@ class DockerRunner:
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _language(program: Program) -> Language:
+    language = LANGUAGES.get(program.language)
+    if language is None:
+        known = ", ".join(LANGUAGES)
+        raise UnknownLanguageError(f'no language "{program.language}"; there are: {known}')
+    return language
 
 
 def _compiled(facts: ExitFacts, toolchain: str) -> CompileResult:

@@ -96,7 +96,7 @@ class ProgramChecker:
 
     It is started with three arguments, the names of files that hold the input, the
     output and the expected output. It exits with 0 for a right output, with 1 or 2
-    for a wrong one; all else is its own failure.
+    for a wrong one; all else, an uncaught exception of Python too, is its own failure.
     """
 
     program: Program

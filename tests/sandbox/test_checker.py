@@ -220,6 +220,11 @@ def test_long_words_are_shown_from_where_they_begin_to_differ() -> None:
         (ExitFacts(exit_status=1, stopped=Stopped.WALL), Verdict.SANDBOX_ERROR, "its time limit"),
         (ExitFacts(exit_status=1, out_of_memory_kills=1), Verdict.SANDBOX_ERROR, "its memory"),
         (ExitFacts(signal=9, stopped=Stopped.OUTPUT), Verdict.SANDBOX_ERROR, "printed more"),
+        (
+            ExitFacts(exit_status=1, stderr=b"Traceback (most recent call last):\n x\nEOFError\n"),
+            Verdict.SANDBOX_ERROR,
+            "the checker failed by itself: EOFError",
+        ),
         (ExitFacts(failure="no \x1bfile"), Verdict.SANDBOX_ERROR, "not be started: no \\x1bfile"),
     ],
 )
