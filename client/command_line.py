@@ -24,11 +24,11 @@ exit status:
 """
 
 
-def parser(description: str, example: str) -> argparse.ArgumentParser:
+def parser(description: str, example: str, statuses: str = _STATUSES) -> argparse.ArgumentParser:
     """Returns a parser whose help ends with an example and the exit statuses."""
     return argparse.ArgumentParser(
         description=description,
-        epilog=f"example:\n  {example}\n\n{_STATUSES}",
+        epilog=f"example:\n  {example}\n\n{statuses}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 

@@ -15,6 +15,7 @@ from llm_crowdsourced.v1 import (
     result_service_pb2_grpc,
     run_service_pb2,
     run_service_pb2_grpc,
+    sandbox_service_pb2_grpc,
 )
 
 from client.embedded_server import DatabaseHeldError, EmbeddedServer
@@ -67,6 +68,7 @@ class Connection:
         runs: `RunService`.
         results: `ResultService`.
         models: `ModelService`.
+        sandbox: `SandboxService`.
         metadata: Sent with every call.
         embedded: The command's own server; `None` where it talks to another.
         is_found: Whether the server was found by the database that it holds.
@@ -76,6 +78,7 @@ class Connection:
     runs: "run_service_pb2_grpc.RunServiceAsyncStub"
     results: "result_service_pb2_grpc.ResultServiceAsyncStub"
     models: "model_service_pb2_grpc.ModelServiceAsyncStub"
+    sandbox: "sandbox_service_pb2_grpc.SandboxServiceAsyncStub"
     metadata: tuple[tuple[str, str], ...] = ()
     embedded: EmbeddedServer | None = None
     is_found: bool = False
@@ -116,6 +119,10 @@ class Connection:
 
     def failure(self, error: grpc.aio.AioRpcError) -> CallError:
         """Turns a failed call into sentences."""
+        explained = explain(error, self.address)
+        if explained.reason:
+            # The server is there, and said so itself.
+            return explained
         own = self.embedded
         if own is not None and error.code() is grpc.StatusCode.UNAVAILABLE:
             words = own.last_words() or "it left no word"
@@ -123,7 +130,7 @@ class Connection:
         if self.is_found and error.code() is grpc.StatusCode.UNAVAILABLE:
             # It belonged to another command, and does not come back by itself.
             return CallError("The server that had the database open has stopped.", error)
-        return explain(error, self.address)
+        return explained
 
 
 @asynccontextmanager
@@ -189,6 +196,7 @@ def _connection(
         runs=run_service_pb2_grpc.RunServiceStub(channel),
         results=result_service_pb2_grpc.ResultServiceStub(channel),
         models=model_service_pb2_grpc.ModelServiceStub(channel),
+        sandbox=sandbox_service_pb2_grpc.SandboxServiceStub(channel),
         metadata=metadata,
         embedded=embedded,
         is_found=is_found,

@@ -4,7 +4,7 @@ New values may be added to the contract, so an unknown number is a word too.
 """
 
 from google.protobuf.descriptor import EnumDescriptor
-from llm_crowdsourced.v1 import league_pb2, round_pb2, run_pb2
+from llm_crowdsourced.v1 import execution_pb2, league_pb2, round_pb2, run_pb2
 
 
 def _word(descriptor: EnumDescriptor, prefix: str, number: int) -> str:
@@ -45,4 +45,9 @@ def order(number: int) -> str:
     return _word(league_pb2.Order.DESCRIPTOR, "ORDER_", number) or "shuffled"
 
 
-__all__ = ["identity", "order", "outcome", "role", "state", "subject"]
+def verdict(number: int) -> str:
+    """Returns such as `wrong_answer`."""
+    return _word(execution_pb2.Verdict.DESCRIPTOR, "VERDICT_", number)
+
+
+__all__ = ["identity", "order", "outcome", "role", "state", "subject", "verdict"]

@@ -20,7 +20,8 @@ _REFUSALS = {
     grpc.StatusCode.ALREADY_EXISTS,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
-
+# Not a failure of the server: it says that it has nothing to run programs with.
+_REFUSING_REASONS = {"SANDBOX_UNAVAILABLE"}
 
 _DETAILS_KEY = "grpc-status-details-bin"
 _KINDS: tuple[Callable[[], Message], ...] = (
@@ -48,10 +49,10 @@ class CallError(CommandError):
     """
 
     def __init__(self, message: str, error: grpc.aio.AioRpcError) -> None:
-        code = error.code()
-        super().__init__(message, ExitStatus.REFUSED if code in _REFUSALS else ExitStatus.ERROR)
-        self.code = code
+        self.code = error.code()
         self.reason = _reason(_details(error))
+        refused = self.code in _REFUSALS or self.reason in _REFUSING_REASONS
+        super().__init__(message, ExitStatus.REFUSED if refused else ExitStatus.ERROR)
 
 
 def explain(error: grpc.aio.AioRpcError, address: str) -> CallError:

@@ -25,7 +25,7 @@ from tests.support.server_process import (
     start_script,
 )
 
-SCRIPTS = ("play", "runs", "report")
+SCRIPTS = ("play", "runs", "report", "execute")
 
 
 @pytest.fixture
@@ -122,6 +122,16 @@ def test_without_a_set_up_project_the_cure_is_named(script: str, tmp_path: Path)
         ("runs", ("ledger", "math-1", "--ca", "x.pem"), "--ca goes with --server"),
         ("report", (), "--run-id"),
         ("report", ("--run-id", "math-1", "--server", "nowhere"), "HOST:PORT"),
+        ("execute", (), "name the file of a program, or --list"),
+        ("execute", ("x.py", "--list"), "name the file of a program, or --list"),
+        ("execute", ("none.py",), "none.py cannot be read: No such file or directory."),
+        ("execute", ("x.py", "--time", "2x"), "invalid time such as 2s or 500ms value: '2x'"),
+        ("execute", ("x.py", "--time", "0"), "invalid time such as 2s or 500ms value: '0'"),
+        ("execute", ("x.py", "--memory", "lots"), "invalid size such as 256MiB value: 'lots'"),
+        ("execute", ("x.py", "--processes", "0"), "invalid whole number from 1 value: '0'"),
+        ("execute", ("x.py", "--case", "none.txt"), "none.txt cannot be read"),
+        ("execute", ("x.py", "--case", "none.txt:"), "--case takes IN or IN:OUT"),
+        ("execute", ("x.py", "--cases", "none"), "--cases none cannot be read"),
     ],
 )
 def test_wrong_usage_is_told(

@@ -1,0 +1,45 @@
+"""Times and sizes as people type them, such as `500ms` and `256MiB`."""
+
+import re
+
+_TIME = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|min)?")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(b|[kmg]i?b?)?", re.IGNORECASE)
+_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0}
+_POWERS = {"k": 1, "m": 2, "g": 3}
+_BINARY = 1024
+_DECIMAL = 1000
+
+
+def seconds(text: str) -> float:
+    """Returns a time in seconds; a number alone is seconds.
+
+    Raises:
+        ValueError: It is none, or 0.
+    """
+    found = _TIME.fullmatch(text)
+    value = float(found[1]) * _SECONDS[found[2] or "s"] if found else 0.0
+    if not 0 < value < float("inf"):
+        raise ValueError
+    return value
+
+
+def size(text: str) -> int:
+    """Returns a size in bytes; a number alone is bytes, and `M` is `MiB`.
+
+    Raises:
+        ValueError: It is none, or less than a byte.
+    """
+    found = _SIZE.fullmatch(text)
+    if not found:
+        raise ValueError
+    unit = (found[2] or "b").lower()
+    base = _DECIMAL if unit in {"kb", "mb", "gb"} else _BINARY
+    value = int(float(found[1]) * base ** _POWERS.get(unit[0], 0))
+    if value < 1:
+        raise ValueError
+    return value
+
+
+# argparse names a type in its errors.
+seconds.__name__ = "time such as 2s or 500ms"
+size.__name__ = "size such as 256MiB"
