@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.fake_runner import FakeRunner
 from tests.support.league_replies import play_along
 from tests.support.league_server import LeagueServer, league_server, settings_for
 from tests.support.scripted_endpoint import ScriptedEndpoint
@@ -55,11 +56,15 @@ def _decoded(text: str) -> bytes:
     return base64.b64decode(text + "=" * (-len(text) % 4))
 
 
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[LeagueServer]:
     async with ScriptedEndpoint(play_along) as endpoint:
         settings = settings_for(endpoint, tmp_path / "league.duckdb")
-        async with league_server(settings) as serving:
+        async with league_server(settings, runner=FakeRunner()) as serving:
             yield serving
 
 
@@ -98,6 +103,45 @@ async def test_a_foreign_client_plays_a_league(server: LeagueServer) -> None:
 
     runs = await call(server.address, "RunService/ListRuns", {})
     assert [run["name"] for run in runs.messages[0]["runs"]] == ["runs/mine"]
+
+
+async def test_a_foreign_client_runs_a_program(server: LeagueServer) -> None:
+    listed = await call(server.address, "SandboxService/ListLanguages", {})
+    languages = {each["name"]: each for each in listed.messages[0]["languages"]}
+    assert languages["python"]["defaultLimits"]["cpuTime"] == "4s"
+    assert "problem" not in listed.messages[0]
+
+    source = "a, b = map(int, input().split())\nprint(a + b)\n"
+    cases = [
+        {"name": "small", "input": _encoded("1 2"), "expectedOutput": _encoded("3")},
+        {"input": _encoded("2 2"), "expectedOutput": _encoded("5")},
+        {"input": _encoded("none")},
+    ]
+    executed = await call(
+        server.address,
+        "SandboxService/Execute",
+        {
+            "program": {"language": "python", "source": source},
+            "cases": cases,
+            "limits": {"cpuTime": "1.5s"},
+        },
+    )
+    assert executed.status == 0
+    compiled, *results, last = executed.messages
+    assert compiled["compile"]["verdict"] == "VERDICT_ACCEPTED"
+    assert [(each["case"]["name"], each["case"]["verdict"]) for each in results] == [
+        ("small", "VERDICT_ACCEPTED"),
+        ("2", "VERDICT_WRONG_ANSWER"),
+        ("3", "VERDICT_RUNTIME_ERROR"),
+    ]
+    assert _decoded(results[0]["case"]["stdout"]) == b"3\n"
+    assert last["summary"]["passedCases"] == 1
+    assert last["summary"]["firstFailedCase"] == 2
+
+    program = {"language": "cobol", "source": "x"}
+    refused = await call(server.address, "SandboxService/Execute", {"program": program})
+    assert refused.error["code"] == "invalid_argument"
+    assert "program.language: is not known; name one of python" in refused.error["message"]
 
 
 async def test_errors_arrive_with_their_details(server: LeagueServer) -> None:
