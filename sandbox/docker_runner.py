@@ -26,7 +26,7 @@ from sandbox.model import (
 )
 from sandbox.options import DockerOptions
 from sandbox.places import Places
-from sandbox.pool import Pool
+from sandbox.pool import CLOSED, Pool
 from sandbox.runner import UnavailableError, UnknownLanguageError
 from sandbox.verdict import verdict_of
 
@@ -81,6 +81,8 @@ class DockerRunner:
 
     async def problem(self) -> str:
         """Says in one sentence why programs cannot be run; empty if they can."""
+        if self._pool.closed:
+            return CLOSED
         problem = await self._on_thread(self._engine.problem)
         if not problem:
             await self._sweep()
@@ -115,6 +117,8 @@ class DockerRunner:
                     async for result in results:
                         yield result
             except BoxLostError as error:
+                if self._pool.closed:
+                    raise UnavailableError(CLOSED) from error
                 _log.warning("a container was lost", extra={"why": str(error)})
                 told = await self._after_loss(job, progress, str(error))
                 if told is not None:

@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import os
 import random
+import secrets
 import socket
 import threading
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from sandbox.runner import UnavailableError
 from sandbox.seccomp import profile
 
 OWNER = "llm-crowdsourced.owner"
+_NAME = "llm-crowdsourced"
 # What the runner takes, its interpreter and what it keeps of a program's output.
 OVERHEAD_BYTES = 32 * MIB
 _STARTED = "import sys; sys.path[:0] = ['/opt']; from sandbox.runner import main; main()"
@@ -64,6 +66,7 @@ class Engine:
         self._options = options
         self._client: docker.DockerClient | None = None
         self._lock = threading.Lock()
+        self._left: set[str] = set()
         self._users = itertools.cycle(range(_FIRST_USER, _FIRST_USER + _USERS, 2))
         # Two servers on one machine should not begin with the same users.
         for _ in range(random.randrange(_USERS // 2)):  # noqa: S311 - not a secret
@@ -93,11 +96,18 @@ class Engine:
         Raises:
             UnavailableError: It could not be done.
         """
+        # A name of ours, so that it can be removed when its id was never heard.
+        name = f"{_NAME}-{secrets.token_hex(8)}"
         try:
-            return self._create()
+            container = self._create(name)
         except _RETRYABLE as error:
             self._forget()
+            self._left.add(name)
+            if isinstance(error, APIError):
+                self._remove_left()
             raise UnavailableError(self.problem() or _why(error)) from error
+        self._remove_left()
+        return container
 
     def limit_memory(self, container_id: str, memory_bytes: int) -> None:
         """Changes how much memory a container may use, swap included.
@@ -113,7 +123,7 @@ class Engine:
             raise UnavailableError(_why(error)) from error
 
     def remove(self, container_id: str) -> None:
-        """Kills and removes a container; none is left if it returns.
+        """Kills and removes a container, by id or name; none is left if it returns.
 
         Raises:
             UnavailableError: It could not be done now.
@@ -144,14 +154,25 @@ class Engine:
 
     def close(self) -> None:
         """Closes the connections to the daemon."""
+        self._remove_left()
         self._forget()
 
-    def _create(self) -> Container:
+    def _remove_left(self) -> None:
+        """Removes what a daemon that went away in the middle may have made."""
+        for name in tuple(self._left):
+            try:
+                self.remove(name)
+            except UnavailableError:
+                return
+            self._left.discard(name)
+
+    def _create(self, name: str) -> Container:
         api = self._connected().api
         compiler = next(self._users)
         container = api.create_container(
             self._options.image,
             [*_COMMAND, str(compiler), str(compiler + 1)],
+            name=name,
             stdin_open=True,
             labels={OWNER: owner()},
             hostname="sandbox",
@@ -161,17 +182,16 @@ class Engine:
             network_disabled=True,
             host_config=self._host_config(api, compiler),
         )["Id"]
+        # Before it starts, so that nothing it says is missed. Standard input is closed
+        # with the attachment, which ends a container whose server is gone.
+        attached = api.attach_socket(
+            container, params={"stdin": 1, "stdout": 1, "stream": 1, "logs": 0}
+        )
+        stream = _own_socket(attached)
         try:
-            # Before it starts, so that nothing it says is missed. Standard input is closed
-            # with the attachment, which ends a container whose server is gone.
-            attached = api.attach_socket(
-                container, params={"stdin": 1, "stdout": 1, "stream": 1, "logs": 0}
-            )
-            stream = _own_socket(attached)
             api.start(container)
         except BaseException:
-            with contextlib.suppress(UnavailableError):
-                self.remove(container)
+            stream.close()
             raise
         return Container(container, stream)
 

@@ -1,6 +1,7 @@
 """Containers made ahead, each for one program, and removed once they were used."""
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Coroutine
@@ -12,6 +13,7 @@ from sandbox.engine import Container, Engine
 from sandbox.runner import UnavailableError
 
 _log = logging.getLogger(__name__)
+CLOSED = "the sandbox is closed"
 _RETRY_S = 1.0
 _MOST_RETRY_S = 30.0
 _CLOSE_S = 30.0
@@ -33,6 +35,8 @@ class Pool:
         self._size = size
         self._threads = threads
         self._ready: deque[Box] = deque()
+        # All that were made and not discarded, those with a program in them too.
+        self._boxes: set[Box] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._filling: asyncio.Task[None] | None = None
         self._closed = False
@@ -42,6 +46,11 @@ class Pool:
         """Containers that wait for a program."""
         return len(self._ready)
 
+    @property
+    def closed(self) -> bool:
+        """Whether it gives no more containers."""
+        return self._closed
+
     async def take(self) -> Box:
         """Returns a container that no program has been in, made ahead if there is one.
 
@@ -49,7 +58,7 @@ class Pool:
             UnavailableError: None could be made.
         """
         if self._closed:
-            raise UnavailableError("the sandbox is closed")
+            raise UnavailableError(CLOSED)
         while self._ready:
             box = self._ready.popleft()
             if box.alive:
@@ -62,19 +71,26 @@ class Pool:
         return box
 
     def discard(self, box: Box) -> None:
-        """Stops what runs in a container and removes it, in the background."""
+        """Stops what runs in a container and removes it, once, in the background."""
+        if box not in self._boxes:
+            return
+        self._boxes.remove(box)
         box.close()
         self._in_background(self._remove(box.id))
 
     async def close(self) -> None:
-        """Removes all of them and waits until they are gone, half a minute at most."""
+        """Removes all, with what runs in them, and waits until then, half a minute at most."""
         self._closed = True
         if self._filling is not None:
             self._filling.cancel()
-        while self._ready:
-            self.discard(self._ready.popleft())
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_CLOSE_S)
+        self._ready.clear()
+        for box in tuple(self._boxes):
+            self.discard(box)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_S):
+                # One that was being made has to be removed after that.
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
 
     def _fill(self) -> None:
         if self._closed or (self._filling is not None and not self._filling.done()):
@@ -111,10 +127,12 @@ class Pool:
         loop = asyncio.get_running_loop()
         container: Container = await loop.run_in_executor(self._threads, self._engine.create)
         try:
-            return await Box.over(container)
+            box = await Box.over(container)
         except BoxLostError as error:
             await self._remove(container.id)
             raise UnavailableError(f"a container did not start: {error}") from error
+        self._boxes.add(box)
+        return box
 
     def _discard_made(self, making: asyncio.Task[Box]) -> None:
         if not making.cancelled() and making.exception() is None:

@@ -1,0 +1,281 @@
+"""The pool of containers: each is used once, and none is left."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Generator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from sandbox.docker_runner import DockerRunner
+from sandbox.engine import OWNER, Engine, owner
+from sandbox.model import Case, CompileResult, Job, Verdict
+from sandbox.runner import UnavailableError
+from tests.support.sandboxes import (
+    Executed,
+    client,
+    containers,
+    executed,
+    job,
+    options,
+    own_name,
+    running,
+    until,
+)
+
+pytestmark = pytest.mark.docker
+
+ECHO = "print(input())"
+SLEEP = "import time\nprint(input(), flush=True)\ntime.sleep(1000)"
+ECHOED = tuple(Case(text.encode(), f"{text}\n".encode()) for text in "abc")
+
+
+@pytest.fixture
+def image(sandbox_image: str) -> Generator[str, None, None]:
+    """Gives a name of the image that only this test uses."""
+    with own_name(sandbox_image) as name:
+        yield name
+
+
+def _kill(container_id: str) -> None:
+    with client() as daemon:
+        daemon.api.remove_container(container_id, force=True)
+
+
+def _running(image: str) -> list[str]:
+    """Returns what runs of a program, as the host sees it, of all containers of an image."""
+    with client() as daemon:
+        found = []
+        for container_id in containers(image):
+            top = daemon.api.top(container_id, ps_args="-eo pid,args")
+            found += [" ".join(process[1:]) for process in top["Processes"]]
+        return [command for command in found if "main.py" in command]
+
+
+async def test_it_is_filled_again_after_each_use(image: str) -> None:
+    async with running(image, pool_size=2) as runner:
+        seen: set[str] = set()
+        for _ in range(4):
+            got = await executed(runner, job("python", ECHO, *ECHOED))
+            assert got.verdicts == [Verdict.ACCEPTED] * 3
+            await until(lambda: runner._pool.ready == 2)
+            await until(lambda: len(containers(image)) == 2)
+            waiting = set(containers(image))
+            # What was used is gone, and what waits now had no program in it.
+            assert len(waiting - seen) >= 1
+            seen |= waiting
+        assert len(seen) >= 5
+    assert containers(image) == []
+
+
+async def test_one_that_was_removed_while_it_waited_is_not_given_out(image: str) -> None:
+    async with running(image, pool_size=2) as runner:
+        await executed(runner, job("python", ECHO, *ECHOED))
+        await until(lambda: len(containers(image)) == 2 == runner._pool.ready)
+        for container_id in containers(image):
+            _kill(container_id)
+        await until(lambda: not any(box.alive for box in runner._pool._ready))
+        box = await runner._pool.take()
+        assert box.alive
+        runner._pool.discard(box)
+        got = await executed(runner, job("python", ECHO, *ECHOED))
+        assert got.verdicts == [Verdict.ACCEPTED] * 3
+
+
+class _Lossy:
+    """Executes a job, and removes the container that a case runs in, so many times."""
+
+    def __init__(self, image: str) -> None:
+        self.image = image
+        self.removed: list[str] = []
+
+    async def remove_once_it_runs(self) -> None:
+        """Waits until a program runs in a container, and removes that."""
+
+        def found() -> bool:
+            with client() as daemon:
+                for container_id in containers(self.image):
+                    top = daemon.api.top(container_id, ps_args="-eo pid,args")
+                    if any("main.py" in " ".join(each) for each in top["Processes"]):
+                        self.removed.append(container_id)
+                        return True
+            return False
+
+        await until(found)
+        await asyncio.to_thread(_kill, self.removed[-1])
+
+
+# Waits for so long that there is time to remove its container, and not on the next case.
+SLOW_FIRST = "import time\nword = input()\ntime.sleep(3 if word == 'slow' else 0)\nprint(word)"
+
+
+async def _with_losses(image: str, losses: int, wanted: Job) -> Executed:
+    async with running(image) as runner:
+        lossy = _Lossy(image)
+        executing = asyncio.create_task(executed(runner, wanted))
+        for _ in range(losses):
+            await lossy.remove_once_it_runs()
+        got = await executing
+        assert len(set(lossy.removed)) == losses
+    assert containers(image) == []
+    return got
+
+
+async def test_a_case_that_lost_its_container_is_run_again_in_another(image: str) -> None:
+    cases = (Case(b"a", b"a\n"), Case(b"slow", b"slow\n"), Case(b"b", b"c\n"))
+    got = await _with_losses(image, 1, job("python", SLOW_FIRST, *cases))
+    # Nothing twice, nothing in another order, and what is wrong stays wrong.
+    assert got.compiled.verdict is Verdict.ACCEPTED
+    assert got.verdicts == ["accepted", "accepted", "wrong_answer"]
+
+
+async def test_a_case_that_loses_two_is_given_up_and_the_next_is_run(image: str) -> None:
+    cases = (Case(b"a", b"a\n"), Case(b"slow", b"slow\n"), Case(b"b", b"b\n"))
+    got = await _with_losses(image, 2, job("python", SLOW_FIRST, *cases))
+    assert got.verdicts == ["accepted", "sandbox_error", "accepted"]
+    assert "lost 2 times" in got.cases[1].detail
+
+
+async def test_a_closed_execution_leaves_no_program_and_no_container(image: str) -> None:
+    async with running(image, pool_size=0) as runner:
+        async with aclosing(runner.execute(job("python", SLEEP, *ECHOED))) as results:
+            assert isinstance(await anext(results), CompileResult)
+            assert len(containers(image)) == 1
+        await until(lambda: containers(image) == [])
+
+
+async def test_a_cancelled_execution_leaves_no_container(image: str) -> None:
+    async with running(image, pool_size=0, concurrency=4) as runner:
+        tasks = [
+            asyncio.create_task(executed(runner, job("python", SLEEP, *ECHOED))) for _ in range(4)
+        ]
+        await until(lambda: len(_running(image)) == 4)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        assert all(task.cancelled() for task in tasks)
+        await until(lambda: containers(image) == [])
+
+
+@pytest.mark.parametrize("turns", [1, 3, 10, 100, 1000])
+async def test_one_cancelled_while_it_is_made_is_not_left(image: str, turns: int) -> None:
+    async with running(image, pool_size=0) as runner:
+        task = asyncio.create_task(executed(runner, job("python", ECHO, *ECHOED)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+    assert containers(image) == []
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.05, 0.1, 0.2])
+async def test_closing_while_it_fills_leaves_none(image: str, pause_s: float) -> None:
+    runner = DockerRunner(options(image, pool_size=4))
+    await executed(runner, job("python", ECHO, *ECHOED))
+    await asyncio.sleep(pause_s)
+    await runner.close()
+    assert containers(image) == []
+
+
+async def test_closing_ends_what_runs(image: str) -> None:
+    runner = DockerRunner(options(image))
+    executing = asyncio.create_task(executed(runner, job("python", SLEEP, *ECHOED)))
+    await until(lambda: len(_running(image)) == 1)
+    await runner.close()
+    assert containers(image) == []
+    with pytest.raises(UnavailableError, match="the sandbox is closed"):
+        await executing
+    with pytest.raises(UnavailableError, match="the sandbox is closed"):
+        await executed(runner, job("python", ECHO, *ECHOED))
+    assert await runner.problem() == "the sandbox is closed"
+    # A second time it has nothing to do.
+    await runner.close()
+
+
+SERVER = """
+import asyncio, json, sys
+from tests.support.sandboxes import executed, job, options
+from sandbox.docker_runner import DockerRunner
+from sandbox.model import Case
+
+async def main():
+    runner = DockerRunner(options(sys.argv[1], pool_size=2))
+    print(json.dumps("ready"), flush=True)
+    await executed(runner, job("python", sys.argv[2], Case(b"a")))
+
+asyncio.run(main())
+"""
+
+
+async def _server(image: str, source: str) -> asyncio.subprocess.Process:
+    """Starts another process that executes a program."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        SERVER,
+        image,
+        source,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    assert process.stdout is not None
+    assert json.loads(await process.stdout.readline()) == "ready"
+    return process
+
+
+async def test_a_killed_server_leaves_none(image: str) -> None:
+    """Its end closes the streams, at which the containers end and are removed."""
+    server = await _server(image, SLEEP)
+    await until(lambda: len(_running(image)) == 1 and len(containers(image)) == 3)
+    os.kill(server.pid, signal.SIGKILL)
+    await server.wait()
+    await until(lambda: containers(image) == [])
+
+
+async def test_what_was_never_started_is_removed_by_the_next_server(image: str) -> None:
+    """A server that was killed between making a container and starting it."""
+    gone = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        "from sandbox.engine import owner; print(owner())",
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    name, _ = await gone.communicate()
+    with client() as daemon:
+        for label in (name.decode().strip(), owner(), "another machine/1/1", "1", ""):
+            daemon.api.create_container(image, ["true"], labels={OWNER: label})
+    before = set(containers(image))
+    assert len(before) == 5
+    async with running(image, pool_size=0) as runner:
+        await executed(runner, job("python", ECHO, *ECHOED))
+        left = before & set(containers(image))
+        # Its own, another machine's, and what names nobody are not its to remove.
+        assert len(left) == 4
+        with client() as daemon:
+            labels = {daemon.containers.get(each).labels[OWNER] for each in left}
+            assert name.decode().strip() not in labels
+            for each in left:
+                daemon.api.remove_container(each, force=True)
+
+
+async def test_two_servers_do_not_remove_each_others(image: str) -> None:
+    server = await _server(image, SLEEP)
+    try:
+        await until(lambda: len(_running(image)) == 1 and len(containers(image)) == 3)
+        theirs = set(containers(image))
+        async with running(image) as one, running(image) as other:
+            for runner in (one, other, one):
+                got = await executed(runner, job("python", ECHO, *ECHOED))
+                assert got.verdicts == [Verdict.ACCEPTED] * 3
+            assert Engine(options(image)).sweep() == 0
+            assert theirs <= set(containers(image))
+        assert set(containers(image)) == theirs
+    finally:
+        server.kill()
+        await server.wait()
+    await until(lambda: containers(image) == [])
