@@ -24,8 +24,12 @@ from server.rpc.executions import (
     limits_to,
 )
 from server.rpc.requests import check
+from server.rpc.room import Room
 
 _PATIENCE_S = 60.0
+# Of requests that wait or run, which are up to 64 MiB each.
+_MOST_BYTES = 1 << 30
+_MOST_BYTES_A_CALLER = 256 << 20
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -52,6 +56,7 @@ class SandboxServicer(sandbox_service_pb2_grpc.SandboxServiceServicer):
         self._most = most
         self._by_token = by_token
         self._patience_s = patience_s
+        self._room = Room(_MOST_BYTES, _MOST_BYTES_A_CALLER)
         self._under_way: set[asyncio.Task[None]] = set()
         self._draining = False
 
@@ -71,13 +76,14 @@ class SandboxServicer(sandbox_service_pb2_grpc.SandboxServiceServicer):
         )
         if self._draining:
             raise SandboxUnavailableError("the server stops; ask again once it is back")
-        delivery = Delivery(self._responses(asked), context, self._patience_s)
-        self._under_way.add(delivery.task)
-        delivery.task.add_done_callback(self._under_way.discard)
         try:
-            async with aclosing(delivery.results()) as responses:
-                async for response in responses:
-                    yield response
+            with self._room.taken(asked.job.caller, request.ByteSize()):
+                delivery = Delivery(self._responses(asked), context, self._patience_s)
+                self._under_way.add(delivery.task)
+                delivery.task.add_done_callback(self._under_way.discard)
+                async with aclosing(delivery.results()) as responses:
+                    async for response in responses:
+                        yield response
         except NotReadError:
             await context.abort(
                 grpc.StatusCode.ABORTED,

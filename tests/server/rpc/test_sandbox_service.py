@@ -335,6 +335,27 @@ async def test_more_programs_than_may_wait_are_refused_for_now(tmp_path: Path) -
     assert "try again" in found.message
 
 
+async def test_large_requests_of_one_caller_leave_room_for_others(tmp_path: Path) -> None:
+    runner = ScriptedRunner(capacity=1, max_waiting=100)
+    large = request(WAITS, *[bytes(15 * MIB)] * 4)
+    async with (
+        league_server(settings_in(tmp_path), runner=runner) as server,
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        held = [asyncio.create_task(execute(server, large)) for _ in range(4)]
+        await eventually(lambda: runner.places.waiting == 3)
+        found = await refused(server.sandbox.Execute(large).read())
+        stub = sandbox_service_pb2_grpc.SandboxServiceStub(channel)  # type: ignore[no-untyped-call,unused-ignore]
+        other = stub.Execute(large)
+        await eventually(lambda: runner.places.waiting == 4)
+        other.cancel()
+        for task in held:
+            task.cancel()
+        await eventually(lambda: runner.places.in_use == 0)
+    assert (found.code, found.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "SANDBOX_BUSY")
+    assert found.retry_s > 0
+
+
 async def test_programs_that_cannot_be_run_are_refused_with_the_cure(
     server: LeagueServer, runner: ScriptedRunner
 ) -> None:
