@@ -6,6 +6,13 @@ import pytest
 
 from sandbox.docker_runner import DockerRunner
 from sandbox.options import DockerOptions
+from tests.support.host import Host
+
+
+@pytest.fixture(scope="session", autouse=True)
+def host_before(sandbox_image: str) -> Host:  # noqa: ARG001 - taken once the image is there
+    """Returns the host as it was before the first attack."""
+    return Host.now()
 
 
 @pytest.fixture(scope="session")
