@@ -17,6 +17,7 @@ from sandbox.model import Case, CompileResult, Job, Verdict
 from sandbox.runner import UnavailableError
 from tests.support.sandboxes import (
     Executed,
+    busy,
     client,
     containers,
     executed,
@@ -44,16 +45,6 @@ def image(sandbox_image: str) -> Generator[str, None, None]:
 def _kill(container_id: str) -> None:
     with client() as daemon:
         daemon.api.remove_container(container_id, force=True)
-
-
-def _running(image: str) -> list[str]:
-    """Returns what runs of a program, as the host sees it, of all containers of an image."""
-    with client() as daemon:
-        found = []
-        for container_id in containers(image):
-            top = daemon.api.top(container_id, ps_args="-eo pid,args")
-            found += [" ".join(process[1:]) for process in top["Processes"]]
-        return [command for command in found if "main.py" in command]
 
 
 async def test_it_is_filled_again_after_each_use(image: str) -> None:
@@ -97,14 +88,10 @@ class _Lossy:
         """Waits until a program runs in a container, and removes that."""
 
         def found() -> bool:
-            with client() as daemon:
-                for container_id in containers(self.image):
-                    top = daemon.api.top(container_id, ps_args="-eo pid,args")
-                    if any("main.py" in " ".join(each) for each in top["Processes"]):
-                        self.removed.append(container_id)
-                        return True
-            return False
+            self.removed += busy(self.image)[:1]
+            return len(self.removed) > before
 
+        before = len(self.removed)
         await until(found)
         await asyncio.to_thread(_kill, self.removed[-1])
 
@@ -153,7 +140,7 @@ async def test_a_cancelled_execution_leaves_no_container(image: str) -> None:
         tasks = [
             asyncio.create_task(executed(runner, job("python", SLEEP, *ECHOED))) for _ in range(4)
         ]
-        await until(lambda: len(_running(image)) == 4)
+        await until(lambda: len(busy(image)) == 4)
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -184,7 +171,7 @@ async def test_closing_while_it_fills_leaves_none(image: str, pause_s: float) ->
 async def test_closing_ends_what_runs(image: str) -> None:
     runner = DockerRunner(options(image))
     executing = asyncio.create_task(executed(runner, job("python", SLEEP, *ECHOED)))
-    await until(lambda: len(_running(image)) == 1)
+    await until(lambda: len(busy(image)) == 1)
     await runner.close()
     assert containers(image) == []
     with pytest.raises(UnavailableError, match="the sandbox is closed"):
@@ -230,7 +217,7 @@ async def _server(image: str, source: str) -> asyncio.subprocess.Process:
 async def test_a_killed_server_leaves_none(image: str) -> None:
     """Its end closes the streams, at which the containers end and are removed."""
     server = await _server(image, SLEEP)
-    await until(lambda: len(_running(image)) == 1 and len(containers(image)) == 3)
+    await until(lambda: len(busy(image)) == 1 and len(containers(image)) == 3)
     os.kill(server.pid, signal.SIGKILL)
     await server.wait()
     await until(lambda: containers(image) == [])
@@ -266,7 +253,7 @@ async def test_what_was_never_started_is_removed_by_the_next_server(image: str) 
 async def test_two_servers_do_not_remove_each_others(image: str) -> None:
     server = await _server(image, SLEEP)
     try:
-        await until(lambda: len(_running(image)) == 1 and len(containers(image)) == 3)
+        await until(lambda: len(busy(image)) == 1 and len(containers(image)) == 3)
         theirs = set(containers(image))
         async with running(image) as one, running(image) as other:
             for runner in (one, other, one):

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import docker
+from docker.errors import APIError
 
 from sandbox.docker_runner import DockerRunner
+from sandbox.languages import BUILD
 from sandbox.model import (
     MIB,
     Case,
@@ -117,6 +119,19 @@ def containers(image: str, docker_host: str = "") -> list[str]:
     """Returns the ids of all containers that were made with this name of an image."""
     with client(docker_host) as daemon:
         return [each["Id"] for each in daemon.api.containers(all=True) if each["Image"] == image]
+
+
+def busy(image: str, docker_host: str = "") -> list[str]:
+    """Returns the ids of those in which a program in Python or Node runs."""
+    found = []
+    with client(docker_host) as daemon:
+        for container_id in containers(image, docker_host):
+            # It may not have started yet, or be gone by now.
+            with contextlib.suppress(APIError):
+                top = daemon.api.top(container_id, ps_args="-eo pid,args")
+                if any(f"{BUILD}/main." in " ".join(each) for each in top["Processes"]):
+                    found.append(container_id)
+    return found
 
 
 async def until(holds: Callable[[], object], bound_s: float = _BOUND_S) -> None:
