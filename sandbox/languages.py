@@ -2,7 +2,7 @@
 
 Sources lie in `/build`, which the program can read and not write; `/work` is where a
 process starts and may write, and it is emptied after each. Adding a language takes a
-row here, its packages in `images/Dockerfile`, and its programs in the tests.
+row here, its packages in `images/packages.txt`, and its programs in the tests.
 """
 
 from collections.abc import Callable
