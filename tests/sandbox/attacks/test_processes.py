@@ -15,7 +15,12 @@ _BOMB = "#include <unistd.h>\nint main(void) { for (;;) fork(); }"
 
 _SURVIVORS = """
 import socket
-mine = [pid for pid in os.listdir("/proc") if pid.isdigit() and pid not in ("1", str(os.getpid()))]
+# What started this may not be gone yet; what stays is another's.
+for _ in range(200):
+    mine = [pid for pid in os.listdir("/proc") if pid.isdigit() and int(pid) not in (1, os.getpid())]
+    if not mine:
+        break
+    time.sleep(0.01)
 listens = socket.socket(socket.AF_UNIX)
 found = {"processes": mine, "files": os.listdir("/work"), "name": attempt(listens.bind, "\\0left")}
 say(found)
@@ -134,9 +139,11 @@ say(found)
 """,
     )
     found = outcome.said()
-    # Its own container has no process but the runner and itself.
-    assert set(found) == {"1"}
-    assert set(found["1"]) <= {"EPERM", "EACCES"}
+    assert set(found.pop("1")) <= {"EPERM", "EACCES"}
+    # At most what started it, which is root's and about to be gone.
+    assert len(found) <= 1
+    ended = {"EPERM", "EACCES", "ESRCH", "ENOENT"}
+    assert {how for each in found.values() for how in each} <= ended
 
 
 async def test_signals_to_all_reach_nobody_else(runner: DockerRunner) -> None:
