@@ -5,12 +5,12 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from sandbox.box import Box, BoxLostError, Command, fit_ahead
 from sandbox.checking import Checking
-from sandbox.engine import OVERHEAD_BYTES, Engine
+from sandbox.engine import OVERHEAD_BYTES, Engine, MemoryTakenError
 from sandbox.languages import COMPILE_LIMITS, LANGUAGES, Language
 from sandbox.model import (
     Case,
@@ -38,6 +38,7 @@ _LOOK_AGAIN_S = 0.5
 # A program that loses its container so often is told so, and the next case gets its turn.
 _MOST_LOST = 2
 _MESSAGE = 64 << 10
+_TOO_LARGE = "the compiled program alone takes more memory than a case may use"
 
 
 @dataclass
@@ -192,10 +193,20 @@ class DockerRunner:
         try:
             facts = await box.run(command)
         finally:
-            if limiting is not None and not limiting.done():
+            if limiting is not None:
                 await asyncio.wait([limiting])
-        await (limiting or self._limit_memory(box, job))
-        return _compiled(facts, box.toolchains.get(language.id, ""))
+                limiting.exception()
+        compiled = _compiled(facts, box.toolchains.get(language.id, ""))
+        try:
+            # What checks a program may have used more than a case may for a moment.
+            if limiting is None or isinstance(limiting.exception(), MemoryTakenError):
+                await self._limit_memory(box, job)
+            else:
+                limiting.result()
+        except MemoryTakenError:
+            if compiled.verdict is Verdict.ACCEPTED:
+                return replace(compiled, verdict=Verdict.MEMORY_LIMIT, message=_TOO_LARGE)
+        return compiled
 
     async def _limit_memory(self, box: Box, job: Job) -> None:
         """Holds a container to what a case may use, which its compiler was not held to."""
@@ -227,8 +238,13 @@ class DockerRunner:
 
     async def _sweep(self) -> None:
         if not self._swept:
+            try:
+                removed = await self._on_thread(self._engine.sweep)
+            except UnavailableError:
+                # Whoever is served first when the daemon is back does it.
+                return
             self._swept = True
-            if removed := await self._on_thread(self._engine.sweep):
+            if removed:
                 _log.warning("removed containers that were left", extra={"containers": removed})
 
     async def _on_thread(self, work: Callable[[], T]) -> T:

@@ -19,6 +19,7 @@ import requests
 from docker.errors import APIError, DockerException, NotFound
 
 from sandbox.images.context import LABEL, expected_label
+from sandbox.images.daemon import connect, problem_of
 from sandbox.languages import BUILD, COMPILE_LIMITS, WORK
 from sandbox.model import MIB
 from sandbox.options import DockerOptions
@@ -39,7 +40,13 @@ _FIRST_USER, _USERS = 200_000, 400_000
 _TIMEOUT_S = 20
 # Of those after the name, which may hold anything.
 _STARTED_FIELD = 19
+# What runtimes say of a limit below what is used.
+_TAKEN = ("unable to set memory limit", "resource busy")
 _RETRYABLE = (DockerException, requests.RequestException, OSError)
+
+
+class MemoryTakenError(Exception):
+    """A container uses more memory than it should be held to."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,7 @@ class Engine:
         self._client: docker.DockerClient | None = None
         self._lock = threading.Lock()
         self._left: set[str] = set()
+        self._fits = False
         self._users = itertools.cycle(range(_FIRST_USER, _FIRST_USER + _USERS, 2))
         # Two servers on one machine should not begin with the same users.
         for _ in range(random.randrange(_USERS // 2)):  # noqa: S311 - not a secret
@@ -96,6 +104,10 @@ class Engine:
         Raises:
             UnavailableError: It could not be done.
         """
+        if not self._fits:
+            if problem := self.problem():
+                raise UnavailableError(problem)
+            self._fits = True
         # A name of ours, so that it can be removed when its id was never heard.
         name = f"{_NAME}-{secrets.token_hex(8)}"
         try:
@@ -113,6 +125,7 @@ class Engine:
         """Changes how much memory a container may use, swap included.
 
         Raises:
+            MemoryTakenError: It uses more already.
             UnavailableError: It could not be done.
         """
         try:
@@ -120,6 +133,8 @@ class Engine:
                 container_id, mem_limit=memory_bytes, memswap_limit=memory_bytes
             )
         except _RETRYABLE as error:
+            if isinstance(error, APIError) and any(sign in str(error) for sign in _TAKEN):
+                raise MemoryTakenError(str(error)) from error
             raise UnavailableError(_why(error)) from error
 
     def remove(self, container_id: str) -> None:
@@ -141,11 +156,16 @@ class Engine:
             raise UnavailableError(_why(error)) from error
 
     def sweep(self) -> int:
-        """Removes what servers of this machine that are gone have left, and says how many."""
+        """Removes what servers of this machine that are gone have left, and says how many.
+
+        Raises:
+            UnavailableError: The daemon was not there to be asked.
+        """
         try:
             found = self._connected().api.containers(all=True, filters={"label": OWNER})
-        except (*_RETRYABLE, UnavailableError):
-            return 0
+        except _RETRYABLE as error:
+            self._forget()
+            raise UnavailableError(_why(error)) from error
         left = [each["Id"] for each in found if _is_gone(each["Labels"][OWNER])]
         for container_id in left:
             with contextlib.suppress(UnavailableError):
@@ -230,22 +250,16 @@ class Engine:
             return self._client
 
     def _connect(self) -> docker.DockerClient:
-        pool = 2 * self._options.concurrency + self._options.pool_size + 4
-        try:
-            if self._options.docker_host:
-                return docker.DockerClient(
-                    base_url=self._options.docker_host,
-                    version="auto",
-                    timeout=_TIMEOUT_S,
-                    max_pool_size=pool,
-                )
-            return docker.from_env(version="auto", timeout=_TIMEOUT_S, max_pool_size=pool)
-        except _RETRYABLE as error:
-            raise UnavailableError(_why(error)) from error
+        return connect(
+            _TIMEOUT_S,
+            host=self._options.docker_host,
+            connections=2 * self._options.concurrency + self._options.pool_size + 4,
+        )
 
     def _forget(self) -> None:
         with self._lock:
             client, self._client = self._client, None
+            self._fits = False
         if client is not None:
             client.close()
 
@@ -293,17 +307,6 @@ def _started(pid: int) -> str:
 
 def _why(error: BaseException) -> str:
     """Says in one sentence why Docker does not do what it should, with the cure."""
-    text = str(error)
-    if "Permission denied" in text or "EACCES" in text:
-        return (
-            "this user may not use Docker: add it to the docker group "
-            "(sudo usermod -aG docker $USER, then log in again)"
-        )
     if isinstance(error, APIError):
-        return f"Docker refused: {error.explanation or text}"
-    if "No such file" in text or "Connection refused" in text or "ConnectionRefused" in text:
-        return (
-            "Docker does not answer: install Docker Engine and start it "
-            "(sudo systemctl start docker, or dockerd as root)"
-        )
-    return f"Docker does not answer ({type(error).__name__}); see whether its daemon runs"
+        return f"Docker refused: {error.explanation or error}"
+    return problem_of(error)

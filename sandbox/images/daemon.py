@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import docker
 from docker.errors import DockerException
@@ -14,18 +15,25 @@ _DEFAULT_HOST = "unix:///var/run/docker.sock"
 _SOCKETS = "unix://"
 
 
-def connect(timeout_s: float = 60.0) -> docker.DockerClient:
-    """Returns a client of the daemon that the environment names.
+def connect(
+    timeout_s: float = 60.0, *, host: str = "", connections: int = 10
+) -> docker.DockerClient:
+    """Returns a client of a daemon.
 
     Args:
         timeout_s: Seconds that it may be silent.
+        host: Its address; empty for the one that the environment names.
+        connections: Connections that are kept for calls at once.
 
     Raises:
         UnavailableError: It does not answer.
     """
     try:
-        _knock(os.environ.get("DOCKER_HOST") or _DEFAULT_HOST)
-        return docker.from_env(timeout=timeout_s)  # type: ignore[arg-type]  # floats do too
+        _knock(host or os.environ.get("DOCKER_HOST") or _DEFAULT_HOST)
+        settings: dict[str, Any] = {"timeout": timeout_s, "max_pool_size": connections}
+        if host:
+            return docker.DockerClient(base_url=host, **settings)
+        return docker.from_env(**settings)
     except (DockerException, RequestException, OSError) as error:
         raise UnavailableError(problem_of(error)) from error
 

@@ -217,10 +217,24 @@ async def _server(image: str, source: str) -> asyncio.subprocess.Process:
 async def test_a_killed_server_leaves_none(image: str) -> None:
     """Its end closes the streams, at which the containers end and are removed."""
     server = await _server(image, SLEEP)
-    await until(lambda: len(busy(image)) == 1 and len(containers(image)) == 3)
+    await until(lambda: len(busy(image)) == 1 and len(containers(image, started=True)) == 3)
     os.kill(server.pid, signal.SIGKILL)
     await server.wait()
     await until(lambda: containers(image) == [])
+
+
+@pytest.mark.parametrize("made", [1, 2, 3])
+async def test_a_server_killed_while_it_makes_them_leaves_none_to_the_next(
+    image: str, made: int
+) -> None:
+    """One that was never started does not end; the next server removes it."""
+    server = await _server(image, SLEEP)
+    await until(lambda: len(containers(image)) >= made)
+    server.kill()
+    await server.wait()
+    async with running(image, pool_size=0) as runner:
+        assert await runner.problem() == ""
+        await until(lambda: containers(image) == [])
 
 
 async def test_what_was_never_started_is_removed_by_the_next_server(image: str) -> None:
@@ -253,7 +267,7 @@ async def test_what_was_never_started_is_removed_by_the_next_server(image: str) 
 async def test_two_servers_do_not_remove_each_others(image: str) -> None:
     server = await _server(image, SLEEP)
     try:
-        await until(lambda: len(busy(image)) == 1 and len(containers(image)) == 3)
+        await until(lambda: len(busy(image)) == 1 and len(containers(image, started=True)) == 3)
         theirs = set(containers(image))
         async with running(image) as one, running(image) as other:
             for runner in (one, other, one):

@@ -115,10 +115,11 @@ def client(docker_host: str = "") -> Generator[docker.DockerClient, None, None]:
         made.close()
 
 
-def containers(image: str, docker_host: str = "") -> list[str]:
+def containers(image: str, docker_host: str = "", *, started: bool = False) -> list[str]:
     """Returns the ids of all containers that were made with this name of an image."""
     with client(docker_host) as daemon:
-        return [each["Id"] for each in daemon.api.containers(all=True) if each["Image"] == image]
+        found = daemon.api.containers(all=not started)
+        return [each["Id"] for each in found if each["Image"] == image]
 
 
 def busy(image: str, docker_host: str = "") -> list[str]:
