@@ -67,7 +67,7 @@ def _processes() -> tuple[str, ...]:
 
 def _mounts() -> frozenset[str]:
     lines = Path("/proc/mounts").read_text().splitlines()
-    return frozenset(line for line in lines if "/docker/" in line or "docker/" in line)
+    return frozenset(line for line in lines if "docker/" in line)
 
 
 def _living() -> frozenset[str]:
@@ -77,13 +77,13 @@ def _living() -> frozenset[str]:
         for each in client.api.containers(all=True):
             found.add(each["Id"])
             try:
-                driver = client.api.inspect_container(each["Id"])["GraphDriver"]["Data"] or {}
+                container = client.api.inspect_container(each["Id"])
             except docker.errors.NotFound:
                 continue
-            # The folder of its own layer, by whose name its mounts go.
-            found |= {
-                Path(path).parent.name for path in driver.values() if path.endswith("/merged")
-            }
+            # The folder of its own layer, and its network, by whose names its mounts go.
+            layer = (container["GraphDriver"]["Data"] or {}).get("MergedDir", "")
+            places = (layer.removesuffix("/merged"), container["NetworkSettings"]["SandboxKey"])
+            found |= {Path(place).name for place in places if place}
         return frozenset(found)
     finally:
         client.close()
