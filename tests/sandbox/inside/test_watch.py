@@ -1,0 +1,135 @@
+"""What the watcher keeps of an output, and which limit it finds reached."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+
+from sandbox.inside.cgroup import Counters
+from sandbox.inside.spawn import Process
+from sandbox.inside.watch import _Output, _Run
+
+MIB = 1 << 20
+PROCESS = Process(
+    argv=["/bin/true"],
+    environment={},
+    folder="/",
+    user=1,
+    cpu_s=1000.0,
+    wall_s=1000.0,
+    memory_bytes=64 * MIB,
+    output_bytes=1000,
+    error_bytes=100,
+    processes=1,
+)
+
+
+@pytest.mark.parametrize(
+    ("printed", "most", "kept", "cut"),
+    [
+        (b"", 10, b"", False),
+        (b"x" * 9, 10, b"x" * 9, False),
+        (b"x" * 10, 10, b"x" * 10, False),
+        (b"x" * 11, 10, b"x" * 10, True),
+        (b"x", 0, b"", True),
+        (bytes(range(256)) * 4000, MIB, bytes(range(256)) * 4000, False),
+        (bytes(range(256)) * 5000, MIB, (bytes(range(256)) * 5000)[:MIB], True),
+    ],
+)
+def test_an_output_is_kept_up_to_its_bound(
+    printed: bytes, most: int, kept: bytes, *, cut: bool
+) -> None:
+    output = _Output(most)
+
+    def write() -> None:
+        left = memoryview(printed)
+        try:
+            while left:
+                left = left[os.write(output.write_end, left) :]
+        except BrokenPipeError:
+            pass
+        os.close(output.write_end)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while output.open and not output.cut:
+        output.take()
+    assert output.rest() == kept
+    assert output.cut == cut
+    output.close()
+    writer.join()
+
+
+def test_nothing_to_take_is_not_the_end() -> None:
+    output = _Output(10)
+    output.take()
+    assert output.open
+    os.write(output.write_end, b"late")
+    os.close(output.write_end)
+    assert output.rest() == b"late"
+    assert not output.open
+    output.close()
+
+
+@dataclass
+class _Group:
+    """A control group whose counters a test sets."""
+
+    cpu_ns: int = 0
+    kills: int = 0
+    memory: int = 10 * MIB
+    peak: int = 20 * MIB
+
+    def counters(self) -> Counters:
+        def reads(name: str) -> Callable[[], int]:
+            return lambda: int(getattr(self, name))
+
+        return Counters(
+            version=2,
+            # The runner is in the group as well.
+            cpu_ns=lambda: self.cpu_ns + time.process_time_ns(),
+            out_of_memory_kills=reads("kills"),
+            memory=reads("memory"),
+            peak_memory=reads("peak"),
+        )
+
+
+def _started(process: Process, group: _Group) -> _Run:
+    run = _Run(process, group.counters())
+    for output in (run.out, run.err):
+        os.close(output.write_end)
+    return run
+
+
+def test_no_wait_is_longer_than_the_limits_allow() -> None:
+    group = _Group()
+    run = _started(replace(PROCESS, cpu_s=10.0, wall_s=7.0), group)
+    # All cores together cannot use it up sooner.
+    assert 0 < run.wait_s(1) <= 7.0
+    assert 0 < run.wait_s(4) <= 10.1 / 4
+    group.cpu_ns += 9_000_000_000
+    assert 0 < run.wait_s(2) <= 1.1 / 2
+    assert not run.over
+    group.cpu_ns += 2_000_000_000
+    assert run.wait_s(2) == 0.0
+    assert run.over
+
+
+@pytest.mark.parametrize("limits", [{"cpu_s": 0.0}, {"wall_s": 0.0}])
+def test_a_limit_that_is_reached_ends_it(limits: dict[str, float]) -> None:
+    changed = replace(PROCESS, cpu_s=limits.get("cpu_s", 9.0), wall_s=limits.get("wall_s", 9.0))
+    run = _started(changed, _Group())
+    assert run.wait_s(1) == 0.0
+    assert run.over
+
+
+def test_it_is_over_when_it_has_ended_and_not_when_another_has() -> None:
+    run = _started(PROCESS, _Group())
+    run.ended(12345, 0, 1)
+    assert not run.over
+    run._pid = 54321
+    run.ended(54321, 9, 1)
+    assert run.over
