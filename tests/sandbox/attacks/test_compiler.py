@@ -10,7 +10,7 @@ import pytest
 
 from sandbox import docker_runner
 from sandbox.docker_runner import DockerRunner
-from sandbox.languages import COMPILE_LIMITS
+from sandbox.languages import COMPILE_LIMITS, LANGUAGES
 from sandbox.model import Verdict
 from tests.support.attacks import SMALL, attack, run
 
@@ -186,3 +186,43 @@ async def test_a_source_of_odd_bytes_is_an_error_of_its_own(runner: DockerRunner
             ended = (Verdict.COMPILE_ERROR, Verdict.RUNTIME_ERROR)
             assert outcome.verdict in ended, (language, source[:10], outcome)
             outcome.compiled.message.encode("utf-8")
+
+
+async def test_a_compiler_that_was_taken_over_leaves_nothing(
+    runner: DockerRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if a source had made its compiler run what it likes: here, the source itself."""
+    python = LANGUAGES["python"]
+    taken = replace(python, compile=(python.run[0], "main.py"))
+    monkeypatch.setattr(docker_runner, "LANGUAGES", {"python": taken})
+    outcome = await attack(
+        runner,
+        """
+if os.getcwd() == "/build":
+    import socket
+    os.chmod("/build/main.py", 0o4755)
+    os.mkdir("/work/left", 0o000)
+    open("/work/file", "w").close()
+    one = socket.socket(socket.AF_UNIX)
+    one.bind("\\0left")
+    if os.fork() == 0:
+        os.setsid()
+        for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_IGN)
+        os.fork()
+        while True:
+            time.sleep(0.01)
+    time.sleep(0.3)
+    os._exit(0)
+for _ in range(200):
+    others = [pid for pid in os.listdir("/proc") if pid.isdigit() and int(pid) not in (1, os.getpid())]
+    if not others:
+        break
+    time.sleep(0.01)
+names = [line.split()[7:] for line in open("/proc/net/unix").read().splitlines()[1:]]
+say([others, os.listdir("/work"), [name for name in names if name]])
+""",
+        b"",
+        b"",
+    )
+    assert outcome.said(0) == outcome.said(1) == [[], [], []]
