@@ -27,6 +27,8 @@ class _Output:
     def __init__(self, most: int) -> None:
         self.read_end, self.write_end = os.pipe()
         os.set_blocking(self.read_end, False)
+        # As `/dev/stdout` a program may open it anew, which takes more than to have it.
+        os.fchmod(self.write_end, 0o622)
         self.cut = False
         self.open = True
         self._most = most
