@@ -201,3 +201,29 @@ say(found)
 """,
     )
     assert outcome.said() == ["E2BIG"] * 3
+
+
+async def test_streams_can_be_opened_by_name_and_are_no_way_around_a_limit(
+    runner: DockerRunner,
+) -> None:
+    outcome = await attack(
+        runner,
+        """
+with open("/dev/stdin") as given, open("/dev/stdout", "w") as out, open("/dev/stderr", "w") as err:
+    what = given.read()
+    out.write(what)
+    err.write(what)
+found = [attempt(open, "/proc/self/fd/1"), attempt(open, "/dev/stdout", "r+")]
+os.write(2, json.dumps(found).encode())
+while what == "flood":
+    with open("/dev/stdout", "wb", buffering=0) as out:
+        out.write(bytes(65536))
+""",
+        b"some",
+        b"flood",
+    )
+    some, flood = outcome.cases
+    assert (some.verdict, some.facts.stdout) == (Verdict.ACCEPTED, b"some")
+    assert some.facts.stderr == b'some["EACCES", "EACCES"]'
+    assert flood.verdict is Verdict.OUTPUT_LIMIT
+    assert len(flood.facts.stdout) == SMALL.output_bytes

@@ -118,7 +118,7 @@ if sys.stdin.read():
         source.replace("END", end) + _SURVIVORS,
         b"leave",
         b"",
-        limits=_with_wall(2.0),
+        limits=_with_wall(4.0),
     )
     assert outcome.said(1) == {"processes": [], "files": [], "name": "done"}
 
@@ -157,7 +157,6 @@ say("alive")
 """,
         b"all",
         b"",
-        limits=_with_wall(2.0),
     )
     # `kill(-1)` spares its caller on Linux, and there is nobody else to signal.
     assert outcome.cases[0].verdict is Verdict.ACCEPTED
