@@ -33,24 +33,111 @@ class StepResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DroppedCase:
+    """A case that answers were not run on, and why."""
+
+    name: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuestionCheck:
+    """What came of running a programming question's reference before anyone answered.
+
+    Attributes:
+        verified: The reference ran twice alike on every case kept, and one was kept.
+        kept: Names of the cases that answers were run on, in order.
+        dropped: The cases that were not used.
+        disputed: Names of the kept cases on which answers agree with each other against
+            the reference; they are in no pass rate.
+        repairs: Times the setter was asked to mend the question.
+        detail: Why it is not verified, or what was mended; may be empty.
+        language: Language of the reference.
+    """
+
+    verified: bool
+    kept: tuple[str, ...] = ()
+    dropped: tuple[DroppedCase, ...] = ()
+    disputed: tuple[str, ...] = ()
+    repairs: int = 0
+    detail: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Question:
-    """A question with what its setter said of it."""
+    """A question with what its setter said of it; `check` is `None` in mathematics."""
 
     text: str
     reference_answer: str = ""
     marking_scheme: str = ""
     principle: str = ""
+    check: QuestionCheck | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseRun:
+    """What a program did on one case.
+
+    Attributes:
+        name: Name of the case.
+        verdict: Such as `accepted` or `wrong_answer`.
+        cpu_s: CPU time of the program and its children, in seconds.
+        wall_s: Time by the clock, in seconds.
+        memory_bytes: Peak memory.
+        exit_status: `None` when a signal ended it.
+        signal: `None` when it exited.
+        detail: Where the output differs, or what failed; may be empty.
+    """
+
+    name: str
+    verdict: str
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    memory_bytes: int = 0
+    exit_status: int | None = None
+    signal: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """What an answer's program did; its source is the answer's final answer.
+
+    Attributes:
+        language: Language that it was run as; empty if none could be told.
+        language_basis: How the language was told, such as `fence`; empty if it was named.
+        compile_verdict: `accepted`, or how compiling failed.
+        compile_message: What the compiler printed.
+        toolchain: Name and version of the compiler or interpreter.
+        cases: One for each case run, in order; empty where it did not compile.
+        pass_rate: Share of the kept, undisputed cases that it passed, 0..1; `None` where
+            there is no such case. Cases on which the sandbox failed are in neither number.
+    """
+
+    language: str
+    compile_verdict: str
+    language_basis: str = ""
+    compile_message: str = ""
+    toolchain: str = ""
+    cases: tuple[CaseRun, ...] = ()
+    pass_rate: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """One participant's answer; texts are empty when it gave none."""
+    """One participant's answer; texts are empty when it gave none.
+
+    In programming `final_answer` is the source, and `execution` what it did; `None` while
+    it has not been run.
+    """
 
     answerer: str
     result: StepResult
     text: str = ""
     final_answer: str = ""
     names_maker: bool = False
+    execution: Execution | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +247,8 @@ class Run:
         seed: Seed of orders and labels.
         identity: `blind` or `named`.
         order: `shuffled` or `fixed`.
+        evidence: In programming, whether judges saw what the programs did: `shown` or
+            `hidden`; empty in mathematics.
         rounds: All rounds of the schedule, in order, those not begun included.
         calls: Every call, in the order in which they ended; may be left out.
         planned_marks: Marks that the run plans in all.
@@ -180,6 +269,7 @@ class Run:
     seed: int = 0
     identity: str = "blind"
     order: str = "shuffled"
+    evidence: str = ""
     calls: tuple[Call, ...] = ()
     planned_marks: int = 0
     planned_steps: int = 0
