@@ -17,7 +17,11 @@ def main() -> None:
     epicbox: Any = importlib.import_module("epicbox")
     epicbox.configure(profiles=[epicbox.Profile("python", sys.argv[1])])
     for line in sys.stdin:
-        print(json.dumps(_answer(epicbox, json.loads(line))), flush=True)
+        try:
+            answer = _answer(epicbox, json.loads(line))
+        except Exception as error:  # noqa: BLE001 - whatever the peer raises is its failure
+            answer = {"failed": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)
 
 
 def _answer(epicbox: Any, asked: dict[str, Any]) -> dict[str, Any]:

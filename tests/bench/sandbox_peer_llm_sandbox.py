@@ -18,26 +18,29 @@ class _Peer:
     def __init__(self, image: str) -> None:
         self._module: Any = importlib.import_module("llm_sandbox")
         self._image = image
-        self._warm: Any = None
+        self._kept: Any = None
 
     def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Runs a program, in a session of its own or in the one that stays open."""
+        """Runs a program, in a session of its own or in the one that is kept."""
+        kept = asked["session"] == "kept"
         begun = time.perf_counter()
-        session = self._warm if asked["warm"] and self._warm else self._opened(asked)
-        if asked["warm"]:
-            self._warm = session
+        session = self._kept if kept and self._kept else self._opened(asked)
+        if kept:
+            self._kept = session
         answer = self._ran(session, asked)
         ran = time.perf_counter()
         answer["seconds"] = ran - begun
-        if not asked["warm"]:
+        if asked["session"] == "closed":
             session.close()
             answer["close_s"] = time.perf_counter() - ran
+        elif not kept:
+            session.container.remove(force=True)
         return answer
 
     def close(self) -> None:
-        """Closes the session that stayed open."""
-        if self._warm is not None:
-            self._warm.close()
+        """Removes the session that was kept; closing it takes long, and was measured already."""
+        if self._kept is not None:
+            self._kept.container.remove(force=True)
 
     def _opened(self, asked: dict[str, Any]) -> Any:
         memory = f"{asked['memory_mib']}m"
@@ -55,7 +58,13 @@ class _Peer:
                 "pids_limit": asked["processes"],
             },
         )
-        session.open()
+        try:
+            session.open()
+        except Exception:
+            # It leaves a container that could not be started.
+            if session.container is not None:
+                session.container.remove(force=True)
+            raise
         return session
 
     def _ran(self, session: Any, asked: dict[str, Any]) -> dict[str, Any]:
@@ -88,9 +97,15 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     importlib.import_module("llm_sandbox.exceptions")
     peer = _Peer(sys.argv[1])
-    for line in sys.stdin:
-        print(json.dumps(peer.answer(json.loads(line))), flush=True)
-    peer.close()
+    try:
+        for line in sys.stdin:
+            try:
+                answer = peer.answer(json.loads(line))
+            except Exception as error:  # noqa: BLE001 - whatever the peer raises is its failure
+                answer = {"failed": f"{type(error).__name__}: {error}"}
+            print(json.dumps(answer), flush=True)
+    finally:
+        peer.close()
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ class Asked:
     Attributes:
         source: The Python program.
         inputs: Standard input of each case.
-        warm: In the session that stays open, where the peer has one.
+        session: Where a peer has sessions: the one that is "kept" for all programs, one that is
+            "closed" after it in the peer's own way, or one whose container is "removed" at once.
         cpu_s: CPU seconds of a case.
         wall_s: Its seconds by the clock.
         memory_mib: Its memory.
@@ -27,7 +28,7 @@ class Asked:
 
     source: str
     inputs: tuple[str, ...] = ("",)
-    warm: bool = True
+    session: str = "kept"
     cpu_s: int = 1
     wall_s: int = 2
     memory_mib: int = 256

@@ -32,7 +32,7 @@ from tests.bench.sandbox_parts import (
     settled,
 )
 
-BLOCKS = 5
+BLOCKS = 4
 # For each worker and block, so that each takes a second or less.
 CASES = 100
 EXECS = 12
