@@ -12,6 +12,7 @@ from itertools import combinations
 
 from analysis.ballots import Ballots, ballots, overlap, pair_ceiling, pair_chance
 from analysis.dataset import Dataset
+from analysis.kendall import kendall_tau_b
 from analysis.marks import mean
 from analysis.resampling import TIE
 
@@ -272,27 +273,3 @@ def _pairs(
             )
         )
     return tuple(entries)
-
-
-def kendall_tau_b(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Returns Kendall's rank correlation in the form that corrects for ties.
-
-    `(C - D) / sqrt((C + D + T1)(C + D + T2))`, where T1 counts pairs tied only in the
-    first list (Kendall, 1945). `None` when it is not defined: fewer than two items, or
-    one list all tied.
-    """
-    concordant = discordant = tied_first = tied_second = 0
-    for (a, x), (b, y) in combinations(zip(first, second, strict=True), 2):
-        one, other = _sign(a - b), _sign(x - y)
-        concordant += one * other > 0
-        discordant += one * other < 0
-        tied_first += one == 0 and other != 0
-        tied_second += one != 0 and other == 0
-    decided = concordant + discordant
-    under = (decided + tied_first) * (decided + tied_second)
-    return (concordant - discordant) / math.sqrt(under) if under else None
-
-
-def _sign(difference: float) -> int:
-    """Returns -1, 0 or 1; hair's breadths count as ties."""
-    return 0 if abs(difference) <= TIE else (1 if difference > 0 else -1)

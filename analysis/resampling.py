@@ -7,7 +7,7 @@ marks anew would make every interval too narrow. Whole rounds are drawn instead
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import mul
 
@@ -63,15 +63,11 @@ def spreads(
     enough = {m for m, column in columns.items() if sum(v is not None for v in column) > 1}
     if not enough:
         return {}
-    generator = random.Random(seed)  # noqa: S311  no secret depends on it
     filled = {m: [v or 0.0 for v in column] for m, column in columns.items()}
     present = {m: [int(v is not None) for v in column] for m, column in columns.items()}
     scores: dict[str, list[float]] = {m: [] for m in columns}
     places: dict[str, list[int]] = {m: [] for m in columns}
-    for _ in range(resamples):
-        weights = [0] * rounds
-        for index in generator.choices(range(rounds), k=rounds):
-            weights[index] += 1
+    for weights in draws(rounds, resamples=resamples, seed=seed):
         drawn: dict[str, float] = {}
         for model, values in filled.items():
             count = sum(map(mul, weights, present[model]))
@@ -83,17 +79,27 @@ def spreads(
     return {m: _spread(scores[m], places[m], level) for m in columns if m in enough and scores[m]}
 
 
-def _spread(scores: list[float], places: list[int], level: float) -> Spread:
-    """Cuts both tails, at order statistics rounded outwards."""
-    scores.sort()
-    places.sort()
+def draws(questions: int, *, resamples: int = RESAMPLES, seed: int = SEED) -> Iterator[list[int]]:
+    """Yields, for each resample, how often each question was drawn."""
+    generator = random.Random(seed)  # noqa: S311  no secret depends on it
+    for _ in range(resamples):
+        weights = [0] * questions
+        for index in generator.choices(range(questions), k=questions):
+            weights[index] += 1
+        yield weights
+
+
+def bounds(values: Sequence[float], level: float = LEVEL) -> tuple[float, float]:
+    """Cuts both tails of at least one value, at order statistics rounded outwards."""
+    ordered = sorted(values)
     tail = (1 - level) / 2
-    first = math.floor(tail * (len(scores) - 1))
-    last = math.ceil((1 - tail) * (len(scores) - 1))
-    return Spread(
-        low=scores[first],
-        high=scores[last],
-        best=places[first],
-        worst=places[last],
-        drawn=len(scores),
-    )
+    first = math.floor(tail * (len(ordered) - 1))
+    last = math.ceil((1 - tail) * (len(ordered) - 1))
+    return ordered[first], ordered[last]
+
+
+def _spread(scores: list[float], places: list[int], level: float) -> Spread:
+    """Cuts both tails of the scores and of the places."""
+    low, high = bounds(scores, level)
+    best, worst = bounds(places, level)
+    return Spread(low=low, high=high, best=int(best), worst=int(worst), drawn=len(scores))

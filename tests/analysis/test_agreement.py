@@ -14,10 +14,10 @@ from analysis.agreement import (
     agreement,
     ceiling_level,
     chance_level,
-    kendall_tau_b,
     top_agreement,
 )
 from analysis.ballots import Ballots, overlap, pair_ceiling, top_chances
+from analysis.kendall import kendall_tau_b
 from tests.support.datasets import Holes, Recipe, league
 
 GOLDEN = Path(__file__).parents[1] / "golden"
