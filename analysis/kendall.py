@@ -25,14 +25,19 @@ class PairCounts:
     tied_second: int = 0
 
     @property
-    def ordered_by_second(self) -> int:
-        """Pairs that the second list orders, whatever the first says."""
-        return self.concordant + self.discordant + self.tied_first
+    def numbers(self) -> tuple[int, int, int, int]:
+        """The counts, in the order of the attributes."""
+        return (self.concordant, self.discordant, self.tied_first, self.tied_second)
+
+    @property
+    def counted(self) -> int:
+        """Pairs that at least one list orders."""
+        return sum(self.numbers)
 
     @property
     def tau_b(self) -> float | None:
         """Tau-b; `None` when one of the lists orders no pair."""
-        return tau_b(self.concordant, self.discordant, self.tied_first, self.tied_second)
+        return tau_b(*self.numbers)
 
 
 def tau_b(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from analysis.dataset import Answer, Dataset, Execution, Question, Round
 from analysis.marks import finite, mean
 from analysis.origins import distinct_rounds
-from analysis.resampling import LEVEL, RESAMPLES, SEED, spreads
+from analysis.resampling import STANDARD, Drawing, spreads
 
 ACCEPTED = "accepted"
 COMPILE_ERROR = "compile_error"
@@ -70,9 +70,7 @@ def answer_rate(answer: Answer) -> float | None:
     return finite(answer.execution.pass_rate) if answer.execution is not None else None
 
 
-def pass_rates(
-    dataset: Dataset, *, resamples: int = RESAMPLES, seed: int = SEED, level: float = LEVEL
-) -> tuple[PassRate, ...]:
+def pass_rates(dataset: Dataset, drawing: Drawing = STANDARD) -> tuple[PassRate, ...]:
     """Returns the pass rate of every participant, in league order.
 
     Answers that several runs judge count once. Intervals draw whole rounds, as those of
@@ -80,9 +78,7 @@ def pass_rates(
 
     Args:
         dataset: The runs to read together.
-        resamples: Resamples of questions; 0 leaves the intervals out.
-        seed: Seed of the resamples.
-        level: Level of the intervals.
+        drawing: How the intervals are drawn.
     """
     rounds = [round_ for _, round_ in distinct_rounds(dataset)]
     if not any(answer.execution for round_ in rounds for answer in round_.answers):
@@ -90,7 +86,11 @@ def pass_rates(
     columns: dict[str, list[float | None]] = {
         model: [_rate_in(round_, model) for round_ in rounds] for model in dataset.participants
     }
-    spread = spreads(columns, resamples=resamples, seed=seed, level=level) if resamples else {}
+    spread = (
+        spreads(columns, resamples=drawing.resamples, seed=drawing.seed, level=drawing.level)
+        if drawing.resamples
+        else {}
+    )
     found = []
     for model, column in columns.items():
         there = [rate for rate in column if rate is not None]
@@ -106,9 +106,9 @@ def pass_rates(
                 not_compiled=sum(_failed_to_compile(answer.execution) for answer in own),
                 low=around.low if around else None,
                 high=around.high if around else None,
-                level=level,
-                resamples=resamples,
-                seed=seed,
+                level=drawing.level,
+                resamples=drawing.resamples,
+                seed=drawing.seed,
             )
         )
     return tuple(found)

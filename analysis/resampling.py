@@ -20,6 +20,25 @@ TIE = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """How resamples are drawn.
+
+    Attributes:
+        resamples: Resamples of questions; 0 leaves intervals out.
+        seed: Seed of the draws.
+        level: Share of the resamples that an interval holds.
+    """
+
+    resamples: int = RESAMPLES
+    seed: int = SEED
+    level: float = LEVEL
+
+
+STANDARD = Drawing()
+"""What a report uses."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Spread:
     """What the resamples say of one model.
 
@@ -103,3 +122,18 @@ def _spread(scores: list[float], places: list[int], level: float) -> Spread:
     low, high = bounds(scores, level)
     best, worst = bounds(places, level)
     return Spread(low=low, high=high, best=int(best), worst=int(worst), drawn=len(scores))
+
+
+def resampled_sums(columns: Sequence[Sequence[float]], drawing: Drawing) -> Iterator[list[float]]:
+    """Yields, for each resample of questions, the sum of each column over them.
+
+    Every column shares the draws, so figures made of several of them are paired.
+
+    Args:
+        columns: Each has one number a question, in one fixed order of questions.
+        drawing: How to draw.
+    """
+    questions = len(columns[0]) if columns else 0
+    if questions:
+        for weights in draws(questions, resamples=drawing.resamples, seed=drawing.seed):
+            yield [math.fsum(map(mul, weights, column)) for column in columns]
