@@ -3,13 +3,14 @@
 `server.models.registry.Models` and `server.store.store.Store` fill these ports.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from server.league.league import Budget, Participant
 from server.league.schedule import StepKey
 from server.models.chat import ChatModel, Report
 from server.settings import ModelSettings
+from server.store.execution_records import ExecutionRecord, QuestionCaseRecord
 from server.store.records import (
     CallRecord,
     Failure,
@@ -92,8 +93,27 @@ class RunStore(Protocol):
         reply: CallRecord | None = None,
         *,
         last: bool = False,
+        executions: Sequence[ExecutionRecord] = (),
+        cases: Sequence[QuestionCaseRecord] = (),
     ) -> None:
-        """Keeps how a step ended, with its last call, marks and event; the `last` ends the run."""
+        """Keeps how a step ended, with its last call, marks and event; the `last` ends the run.
+
+        The executions that it took, and the cases of a question, come with it.
+        """
+
+    async def executions(self, run_id: str, round_: int | None = None) -> list[ExecutionRecord]:
+        """Returns the executions of one round, or of all."""
+
+    async def question_cases(
+        self, run_id: str, round_: int | None = None
+    ) -> list[QuestionCaseRecord]:
+        """Returns the cases of one round's question, or of all, dropped ones included."""
+
+    async def record_disputes(self, run_id: str, round_: int, numbers: Iterable[int]) -> None:
+        """Keeps which cases of a round are disputed, in place of what was kept before."""
+
+    async def disputes(self, run_id: str) -> dict[int, frozenset[int]]:
+        """Returns the numbers of the disputed cases by round; rounds without are left out."""
 
     async def record_preparation(self, run_id: str, body: dict[str, Any]) -> None:
         """Keeps where the preparation of a run's models stands."""

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import duckdb
 
+from server.store.executions import EXECUTION_TABLES
 from server.store.store import Store
 
-TABLES = ("run", "step", "retried_step", "call", "mark", "event")
+TABLES = ("run", "step", "retried_step", "call", "mark", "event", *EXECUTION_TABLES)
 _PIECE = 1 << 20
 
 

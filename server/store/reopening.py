@@ -10,6 +10,7 @@ from server.league.retrying import Reopening, reopening
 from server.league.schedule import Role, StepKey
 from server.store import codec
 from server.store.database import Transaction
+from server.store.executions import put_aside
 from server.store.progress import load_progress
 from server.store.records import RunRecord, RunState, StepRecord, utc_now
 from server.store.writes import add_event, find_run, move_run
@@ -98,6 +99,7 @@ def _move(tx: Transaction, run_id: str, keys: Sequence[StepKey]) -> None:
     lists = [[k.round for k in keys], [str(k.role) for k in keys], [k.participant for k in keys]]
     tx.execute(_EARLIER, [utc_now(), *lists, run_id, run_id, run_id])
     tx.execute(_DELETE, [run_id, *lists])
+    put_aside(tx, run_id, keys)
 
 
 def _steps(tx: Transaction, run_id: str) -> Iterable[StepRecord]:

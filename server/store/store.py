@@ -7,6 +7,7 @@ what happened, and a watcher that reads it can lose nothing.
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -23,7 +24,9 @@ from server.league.schedule import Role, StepKey
 from server.store import codec
 from server.store.changes import Changes
 from server.store.database import Database, Transaction
-from server.store.progress import after_step, load_progress
+from server.store.execution_records import ExecutionRecord, QuestionCaseRecord
+from server.store.executions import ExecutionStore, add_executions, add_question_cases
+from server.store.progress import load_progress
 from server.store.records import (
     CallRecord,
     EventRecord,
@@ -34,24 +37,23 @@ from server.store.records import (
     RunRecord,
     RunState,
     StepRecord,
-    utc_now,
 )
 from server.store.reopening import Reopened, reopen
 from server.store.writes import (
     add_call,
     add_event,
+    add_step,
     earlier_run,
     end_if_complete,
     find_run,
     insert_run,
     move_run,
-    progress_of,
     read_run,
     set_league,
 )
 
 
-class Store:
+class Store(ExecutionStore):
     """All runs of one database file; see `Database` for what it guarantees.
 
     Must be opened on the event loop on which it is used.
@@ -203,8 +205,12 @@ class Store:
         reply: CallRecord | None = None,
         *,
         last: bool = False,
+        executions: Sequence[ExecutionRecord] = (),
+        cases: Sequence[QuestionCaseRecord] = (),
     ) -> None:
         """Keeps how a step ended, with its marks, its event, and a reply that is not kept yet.
+
+        So are the executions that it took, and the cases of a question.
 
         The `last` step of a run ends it in the same transaction.
         """
@@ -212,21 +218,9 @@ class Store:
         def work(tx: Transaction) -> None:
             if reply is not None:
                 add_call(tx, run_id, reply)
-            # Before the rows: a progress that is counted only now would count them too.
-            progress = after_step(progress_of(tx, run_id), step, len(marks))
-            tx.insert("step", {**codec.step_row(run_id, step), "finished_at": utc_now()})
-            for mark in marks:
-                tx.insert("mark", codec.mark_row(run_id, mark))
-            tx.set_cached(("progress", run_id), progress)
-            body = {
-                "round": step.key.round,
-                "role": str(step.key.role),
-                "participant": step.key.participant,
-                "outcome": str(step.outcome),
-                "cause": step.cause,
-                "calls": step.calls,
-            }
-            add_event(tx, run_id, "step", body)
+            add_step(tx, run_id, step, marks)
+            add_executions(tx, run_id, executions)
+            add_question_cases(tx, run_id, cases)
             if last:
                 end_if_complete(tx, run_id)
 

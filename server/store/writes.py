@@ -1,7 +1,7 @@
 """What the writes of a run do, each within its transaction."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -11,15 +11,18 @@ from server.errors import NotFoundError, RequestIdReusedError, WrongStateError
 from server.league.league import League
 from server.store import codec
 from server.store.database import Transaction
-from server.store.progress import after_call, load_progress, no_progress
+from server.store.executions import copy_executions
+from server.store.progress import after_call, after_step, load_progress, no_progress
 from server.store.records import (
     CallRecord,
     EventRecord,
     Failure,
+    MarkRecord,
     NewRun,
     Progress,
     RunRecord,
     RunState,
+    StepRecord,
     utc_now,
 )
 
@@ -48,6 +51,8 @@ def earlier_run(tx: Transaction, new: NewRun) -> str:
 
 def insert_run(tx: Transaction, new: NewRun) -> None:
     """Adds a run, with the questions and answers of its source where it has one.
+
+    What programs did comes with them.
 
     Raises:
         NotFoundError: There is no such source.
@@ -89,6 +94,7 @@ def insert_run(tx: Transaction, new: NewRun) -> None:
             needed = "only a run that has succeeded can be judged again"
             raise WrongStateError(source.name, source.state, needed)
         tx.execute(_COPIED_STEPS, [new.run_id, now, new.source_run])
+        copy_executions(tx, new.source_run, new.run_id)
     else:
         # Nothing is there yet: no need to count it.
         tx.set_cached(("progress", new.run_id), no_progress(new.league))
@@ -221,6 +227,25 @@ def add_call(tx: Transaction, run_id: str, call: CallRecord) -> None:
     tx.set_cached(("calls", run_id), sequence)
     tx.set_cached(("progress", run_id), after_call(progress_of(tx, run_id), call))
     tx.insert("call", codec.call_row(run_id, call, sequence))
+
+
+def add_step(tx: Transaction, run_id: str, step: StepRecord, marks: Sequence[MarkRecord]) -> None:
+    """Adds how a step ended, with its marks and its event."""
+    # Before the rows: a progress that is counted only now would count them too.
+    progress = after_step(progress_of(tx, run_id), step, len(marks))
+    tx.insert("step", {**codec.step_row(run_id, step), "finished_at": utc_now()})
+    for mark in marks:
+        tx.insert("mark", codec.mark_row(run_id, mark))
+    tx.set_cached(("progress", run_id), progress)
+    body = {
+        "round": step.key.round,
+        "role": str(step.key.role),
+        "participant": step.key.participant,
+        "outcome": str(step.outcome),
+        "cause": step.cause,
+        "calls": step.calls,
+    }
+    add_event(tx, run_id, "step", body)
 
 
 def add_event(tx: Transaction, run_id: str, kind: str, body: dict[str, Any]) -> None:

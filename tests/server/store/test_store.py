@@ -247,7 +247,10 @@ async def test_the_views_give_means_and_how_many_they_rest_on(store: Store) -> N
     assert await rows("select calls, prompt_tokens, cost_usd, unpriced_calls from ledger") == [
         (2, 200, 0.25, 1)
     ]
-    assert TABLES == ("run", "step", "retried_step", "call", "mark", "event")
+    assert (
+        *("run", "step", "retried_step", "call", "mark", "event"),
+        *("question_case", "execution", "case_run", "dispute"),
+    ) == TABLES
 
 
 async def test_a_closed_store_says_so(store: Store) -> None:

@@ -1,14 +1,18 @@
-"""A database of the first schema, opened by this program, loses nothing."""
+"""A database of an earlier schema, opened by this program, loses nothing."""
 
 import json
 from pathlib import Path
 
 import duckdb
 
+from server.league.schedule import Role, StepKey
 from server.store import codec
-from server.store.migrate import migrations
+from server.store.executions import EXECUTION_TABLES
+from server.store.migrate import Migration, migrations
 from server.store.store import Store
+from tests.support.execution_records import case_run, execution
 from tests.support.leagues import record_league
+from tests.support.store_records import QUESTION, step
 
 FIRST_PROGRESS = {
     "done_steps": 1,
@@ -31,20 +35,16 @@ values ('math-1', 1, 'question', 'p1', 0, ?, ?, ?, 1.0, timestamp '2026-11-20 09
 """
 
 
-def _first_schema(path: Path) -> None:
-    """Makes a database as the first release left it: a run with two calls and a step."""
+def _earlier_schema(path: Path, version: int) -> None:
+    """Makes a database of that schema: a run with two calls and a step."""
     path.parent.mkdir(parents=True)
-    first = migrations()[0]
+    first, *later = migrations()[:version]
     with duckdb.connect(str(path)) as connection:
         connection.execute(
             "create table schema_migration (version integer primary key, name varchar not null, "
             "sha256 varchar not null, applied_at timestamp not null)"
         )
-        connection.execute(first.sql)
-        connection.execute(
-            "insert into schema_migration values (1, ?, ?, now()::timestamp)",
-            [first.name, first.sha256],
-        )
+        _migrate(connection, first)
         connection.execute(
             "insert into run (run_id, number, league, state, prompts_sha256, server_version, "
             "settings, created_at) values ('math-1', 1, ?, 'paused', 'ab', '0.1.0', '{}', "
@@ -62,10 +62,20 @@ def _first_schema(path: Path) -> None:
             "?, ?)",
             [json.dumps({"state": "pending", "reason": ""}), json.dumps(FIRST_PROGRESS)],
         )
+        for migration in later:
+            _migrate(connection, migration)
+
+
+def _migrate(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
+    connection.execute(migration.sql)
+    connection.execute(
+        "insert into schema_migration values (?, ?, ?, now()::timestamp)",
+        [migration.version, migration.name, migration.sha256],
+    )
 
 
 async def test_calls_of_the_first_schema_are_charged_with_what_is_known(database: Path) -> None:
-    _first_schema(database)
+    _earlier_schema(database, 1)
     with Store(database) as store:
         calls = await store.calls("math-1", 0, 10, full=True)
         (event,) = await store.events("math-1", 0, 10)
@@ -76,3 +86,22 @@ async def test_calls_of_the_first_schema_are_charged_with_what_is_known(database
     # Opened again, it is as it was.
     with Store(database) as store:
         assert await store.calls("math-1", 0, 10, full=True) == calls
+
+
+async def test_a_run_from_before_executions_has_none_and_takes_some(database: Path) -> None:
+    _earlier_schema(database, 2)
+    with duckdb.connect(str(database)) as connection:
+        (tables,) = connection.execute("select list(table_name) from duckdb_tables()").fetchall()
+        assert "retried_step" in tables[0]
+        assert not set(EXECUTION_TABLES) & set(tables[0])
+    made = execution("p2", case_run(1))
+    with Store(database) as store:
+        assert [s.key for s in await store.steps("math-1")] == [QUESTION]
+        assert await store.executions("math-1") == []
+        assert await store.question_cases("math-1") == []
+        assert await store.disputes("math-1") == {}
+        answer = step(StepKey(1, Role.ANSWER, "p2"))
+        await store.finish_step("math-1", answer, executions=[made])
+    with Store(database) as store:
+        assert await store.executions("math-1") == [made]
+        assert (await store.run("math-1")).progress.done_steps == 2

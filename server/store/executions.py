@@ -1,0 +1,281 @@
+"""Executions, cases of questions and disputes: their rows, and what reads and writes them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import duckdb
+
+from server.league.programs import CheckedCase
+from server.league.schedule import StepKey
+from server.store.codec import clean
+from server.store.database import Database, Transaction
+from server.store.execution_records import (
+    KEPT_OUTPUT_BYTES,
+    CaseRunRecord,
+    ExecutionRecord,
+    Purpose,
+    QuestionCaseRecord,
+)
+
+EXECUTION_TABLES = ("question_case", "execution", "case_run", "dispute")
+_WHOSE = "round, participant, purpose, attempt"
+_EXECUTION = "language, basis, source, compile_verdict, compile_message, compile_s, toolchain"
+_EXECUTION_NAMES = tuple(_EXECUTION.split(", "))
+_CASE = (
+    "number, name, verdict, exit_status, signal, cpu_s, wall_s, peak_memory_bytes, stdout, stderr, "
+    "output_bytes, output_cut, digest, detail"
+)
+_CASE_NAMES = tuple(_CASE.split(", "))
+# Cut before they are read: a round's outputs together may be far larger than memory.
+_CASE_CUT = (
+    "number, name, verdict, exit_status, signal, cpu_s, wall_s, peak_memory_bytes, "
+    "stdout[1:$most], stderr[1:$most], output_bytes, output_cut or octet_length(stdout) > $most "
+    "or octet_length(stderr) > $most, digest, detail"
+)
+_QUESTION_CASE = "number, name, input, expected, dropped, generated"
+_QUESTION_CASE_NAMES = tuple(_QUESTION_CASE.split(", "))
+# In the order in which a question's versions came, and programs were run on each.
+_ORDER = (
+    "round, attempt, list_position(['generator', 'reference', 'reference_again', 'answer'], "
+    "purpose), participant"
+)
+_ROLE = "case purpose when 'answer' then 'answer' else 'question' end"
+_COPIED = {
+    "question_case": f"round, {_QUESTION_CASE}",
+    "execution": f"{_WHOSE}, {_EXECUTION}",
+    "case_run": f"{_WHOSE}, {_CASE}",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassCount:
+    """What an answer's program passed of the cases that count.
+
+    Attributes:
+        passed: Cases passed.
+        cases: Cases that count: kept, not disputed, and the sandbox did not fail on them.
+        disputed: Kept cases that are disputed.
+    """
+
+    passed: int
+    cases: int
+    disputed: int
+
+    @property
+    def rate(self) -> float | None:
+        """Share that it passed, from 0 to 1; `None` where no case counts."""
+        return self.passed / self.cases if self.cases else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanPassRate:
+    """A participant's pass rates together.
+
+    Attributes:
+        rate: Mean over rounds, from 0 to 1.
+        rounds: Rounds behind it: its program was run on at least one case that counts.
+        passed: Cases passed in them.
+        cases: Cases that count in them.
+    """
+
+    rate: float
+    rounds: int
+    passed: int
+    cases: int
+
+
+class ExecutionStore:
+    """What a store keeps of executions, cases and disputes; part of `Store`."""
+
+    database: Database
+
+    async def record_disputes(self, run_id: str, round_: int, numbers: Iterable[int]) -> None:
+        """Keeps which cases of a round are disputed, in place of what was kept before."""
+        rows = [
+            {"run_id": run_id, "round": round_, "number": number} for number in sorted(set(numbers))
+        ]
+
+        def work(tx: Transaction) -> None:
+            tx.execute("delete from dispute where run_id = ? and round = ?", [run_id, round_])
+            for row in rows:
+                tx.insert("dispute", row)
+
+        await self.database.write(work)
+
+    async def disputes(self, run_id: str) -> dict[int, frozenset[int]]:
+        """Returns the numbers of the disputed cases by round; rounds without are left out."""
+        rows = await self._fetch(
+            "select round, list(number) from dispute where run_id = ? group by round", [run_id]
+        )
+        return {round_: frozenset(numbers) for round_, numbers in rows}
+
+    async def executions(
+        self, run_id: str, round_: int | None = None, *, output_bytes: int = KEPT_OUTPUT_BYTES
+    ) -> list[ExecutionRecord]:
+        """Returns the executions of one round, or of all, in order of rounds and versions.
+
+        Those of steps that were opened again since are left out. A whole run is
+        read one round at a time.
+
+        Args:
+            run_id: The run.
+            round_: The round; all of them if `None`.
+            output_bytes: Most of each output; what is longer comes cut, and says so.
+        """
+        found: list[ExecutionRecord] = []
+        for number in await self._rounds_of("execution", run_id, round_):
+            read = partial(_executions, run_id=run_id, round_=number, output_bytes=output_bytes)
+            found += await self.database.read(read)
+        return found
+
+    async def question_cases(
+        self, run_id: str, round_: int | None = None
+    ) -> list[QuestionCaseRecord]:
+        """Returns the cases of one round's question, or of all, dropped ones included, in order.
+
+        A whole run is read one round at a time.
+        """
+        found: list[QuestionCaseRecord] = []
+        for number in await self._rounds_of("question_case", run_id, round_):
+            rows = await self._fetch(
+                f"select {_QUESTION_CASE} from question_case "  # noqa: S608 - our own names
+                "where run_id = ? and round = ? and reopened = 0 order by number",
+                [run_id, number],
+            )
+            found += [
+                QuestionCaseRecord(
+                    round=number,
+                    case=CheckedCase(**dict(zip(_QUESTION_CASE_NAMES, row, strict=True))),
+                )
+                for row in rows
+            ]
+        return found
+
+    async def pass_counts(self, run_id: str, round_: int) -> dict[str, PassCount]:
+        """Returns what the answers' programs of a round passed, by participant."""
+        rows = await self._fetch(
+            "select answerer, passed, cases, disputed from pass_rate "
+            "where run_id = ? and round = ?",
+            [run_id, round_],
+        )
+        return {row[0]: PassCount(passed=row[1], cases=row[2], disputed=row[3]) for row in rows}
+
+    async def mean_pass_rates(self, run_id: str) -> dict[str, MeanPassRate]:
+        """Returns the pass rates over all rounds, of participants that have one."""
+        rows = await self._fetch(
+            "select answerer, avg(pass_rate), count(*), sum(passed)::bigint, sum(cases)::bigint "
+            "from pass_rate where run_id = ? and cases > 0 group by answerer",
+            [run_id],
+        )
+        names = ("rate", "rounds", "passed", "cases")
+        return {row[0]: MeanPassRate(**dict(zip(names, row[1:], strict=True))) for row in rows}
+
+    async def _rounds_of(self, table: str, run_id: str, round_: int | None) -> list[int]:
+        if round_ is not None:
+            return [round_]
+        rows = await self._fetch(
+            f"select distinct round from {table} where run_id = ? order by round",  # noqa: S608
+            [run_id],
+        )
+        return [row[0] for row in rows]
+
+    async def _fetch(self, sql: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
+        return await self.database.read(lambda cursor: cursor.execute(sql, parameters).fetchall())
+
+
+# Within a write.
+
+
+def add_executions(tx: Transaction, run_id: str, executions: Iterable[ExecutionRecord]) -> None:
+    """Adds executions with their cases; the step that they belong to comes with them."""
+    for execution in executions:
+        whose = {
+            "run_id": run_id,
+            "round": execution.round,
+            "participant": execution.participant,
+            "purpose": str(execution.purpose),
+            "attempt": execution.attempt,
+        }
+        tx.insert("execution", {**whose, **_columns(execution, _EXECUTION_NAMES)})
+        for case in execution.cases:
+            tx.insert("case_run", {**whose, **_columns(case, _CASE_NAMES)})
+
+
+def add_question_cases(tx: Transaction, run_id: str, cases: Iterable[QuestionCaseRecord]) -> None:
+    """Adds the cases of a question; its step comes with them."""
+    for kept in cases:
+        columns = _columns(kept.case, _QUESTION_CASE_NAMES)
+        tx.insert("question_case", {"run_id": run_id, "round": kept.round, **columns})
+
+
+def copy_executions(tx: Transaction, source: str, run_id: str) -> None:
+    """Copies what counts in a run to one that judges its answers again."""
+    for table, columns in _COPIED.items():
+        tx.execute(
+            f"insert into {table} (run_id, {columns}) "  # noqa: S608 - our own names
+            f"select ?, {columns} from {table} where run_id = ? and reopened = 0",
+            [run_id, source],
+        )
+    tx.execute(
+        "insert into dispute select ?, round, number from dispute where run_id = ?",
+        [run_id, source],
+    )
+
+
+def put_aside(tx: Transaction, run_id: str, keys: Sequence[StepKey]) -> None:
+    """Puts aside what belongs to steps that are opened again; they may finish with other rows.
+
+    Disputes rest on all answers of a round, and go with any of them.
+    """
+    pairs = "(select unnest(?) as round, unnest(?) as role, unnest(?) as participant)"
+    lists = [[k.round for k in keys], [str(k.role) for k in keys], [k.participant for k in keys]]
+    for table in ("execution", "case_run"):
+        tx.execute(
+            f"update {table} set reopened = reopened + 1 "  # noqa: S608 - our own names
+            f"where run_id = ? and (round, {_ROLE}, participant) in (from {pairs})",
+            [run_id, *lists],
+        )
+    rounds = f"(select round from {pairs} where role in (select unnest(?)))"  # noqa: S608
+    tx.execute(
+        f"update question_case set reopened = reopened + 1 where run_id = ? and round in {rounds}",  # noqa: S608 - our own names
+        [run_id, *lists, ["question"]],
+    )
+    tx.execute(
+        f"delete from dispute where run_id = ? and round in {rounds}",  # noqa: S608
+        [run_id, *lists, ["question", "answer"]],
+    )
+
+
+def _columns(record: Any, names: Iterable[str]) -> dict[str, Any]:
+    values = {name: getattr(record, name) for name in names}
+    return {name: clean(v) if isinstance(v, str) else v for name, v in values.items()}
+
+
+def _executions(
+    cursor: duckdb.DuckDBPyConnection, run_id: str, round_: int, output_bytes: int
+) -> list[ExecutionRecord]:
+    ran: dict[tuple[Any, ...], list[CaseRunRecord]] = {}
+    for row in cursor.execute(
+        f"select {_WHOSE}, {_CASE_CUT} from case_run "  # noqa: S608 - our own names
+        "where run_id = $run and round = $round and reopened = 0 order by number",
+        {"run": run_id, "round": round_, "most": output_bytes},
+    ).fetchall():
+        case = CaseRunRecord(**dict(zip(_CASE_NAMES, row[4:], strict=True)))
+        ran.setdefault(row[:4], []).append(case)
+    return [
+        ExecutionRecord(
+            round=row[0],
+            participant=row[1],
+            purpose=Purpose(row[2]),
+            attempt=row[3],
+            cases=tuple(ran.get(row[:4], ())),
+            **dict(zip(_EXECUTION_NAMES, row[4:], strict=True)),
+        )
+        for row in cursor.execute(
+            f"select {_WHOSE}, {_EXECUTION} from execution "  # noqa: S608 - our own names
+            f"where run_id = ? and round = ? and reopened = 0 order by {_ORDER}",
+            [run_id, round_],
+        ).fetchall()
+    ]
