@@ -1,0 +1,68 @@
+"""Cases on which most answers agree with each other and not with the reference. Pure."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sandbox.model import Verdict
+from server.league.executed import CaseRun, Executed
+from server.league.programs import CheckedCase
+
+# So many of those that compile have to agree: as a fraction, compared without rounding.
+_SHARE = (2, 3)
+_LEAST = 2
+_ENDED = frozenset({Verdict.ACCEPTED, Verdict.WRONG_ANSWER})
+# The white space of ASCII, as the checkers of the sandbox have it.
+_TO_SPACES = bytes.maketrans(b"\t\n\r\v\f", b"     ")
+
+
+def digest(output: bytes) -> str:
+    """Returns the SHA-256 of the words of an output: equal words, equal digests.
+
+    White space between words is that of ASCII, and how much of it there is does not count.
+    """
+    words = output.translate(_TO_SPACES).strip(b" ")
+    # Each turn halves the runs of spaces. `split` would take many times the memory.
+    while b"  " in words:
+        words = words.replace(b"  ", b" ")
+    return hashlib.sha256(words).hexdigest()
+
+
+def disputed(cases: Sequence[CheckedCase], executions: Sequence[Executed]) -> frozenset[int]:
+    """Returns the numbers of the disputed cases of a round.
+
+    A case is disputed if two thirds of the answers that compile, and at least two of
+    them, end by themselves with status 0 and the same words, which are not those of
+    the reference. An output that the question's checker took is none to dispute it
+    with: a checker may find outputs equal that differ in their words.
+
+    Args:
+        cases: The cases of the question; dropped ones are never disputed.
+        executions: One execution of each answer of the round.
+    """
+    compiling = [e for e in executions if e.compile_verdict == Verdict.ACCEPTED]
+    runs: defaultdict[int, list[CaseRun]] = defaultdict(list)
+    for execution in compiling:
+        for run in execution.cases:
+            if run.verdict in _ENDED and run.exit_status == 0 and not run.output_cut:
+                runs[run.number].append(run)
+    return frozenset(
+        case.number
+        for case in cases
+        if not case.dropped and _is_disputed(case, runs[case.number], len(compiling))
+    )
+
+
+def _is_disputed(case: CheckedCase, runs: Sequence[CaseRun], compiling: int) -> bool:
+    by_digest: defaultdict[str, list[CaseRun]] = defaultdict(list)
+    for run in runs:
+        by_digest[run.digest].append(run)
+    reference = digest(case.expected)
+    part, whole = _SHARE
+    return any(
+        len(agreeing) >= _LEAST
+        and whole * len(agreeing) >= part * compiling
+        and printed != reference
+        and all(run.verdict == Verdict.WRONG_ANSWER for run in agreeing)
+        for printed, agreeing in by_digest.items()
+    )
