@@ -1,6 +1,6 @@
 """One runner for all attacks, and the host as it was before them."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 
 import pytest
 
@@ -29,6 +29,14 @@ async def runner(sandbox_image: str) -> AsyncGenerator[DockerRunner, None]:
     made = DockerRunner(options)
     yield made
     await made.close()
+
+
+@pytest.fixture(autouse=True)
+def no_runner_lost(caplog: pytest.LogCaptureFixture) -> Generator[None, None, None]:
+    """Holds that no attack ends its runner, even where another container takes its place."""
+    yield
+    said = [each.getMessage() for each in caplog.get_records("call")]
+    assert "a container was lost" not in said
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

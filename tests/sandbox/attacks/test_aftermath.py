@@ -60,7 +60,7 @@ async def test_nothing_is_left_once_the_runner_is_closed(
     await asyncio.gather(bomb, sleeper, return_exceptions=True)
     await runner.close()
     await _gone(lambda: Host.now().strays(host_before))
-    assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
+    assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 
 async def test_every_container_was_removed(runner: DockerRunner, host_before: Host) -> None:

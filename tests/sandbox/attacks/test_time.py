@@ -11,7 +11,7 @@ from tests.support.attacks import SMALL, attack, run
 pytestmark = pytest.mark.docker
 
 _CPU = replace(SMALL, cpu_s=0.4)
-_WALL = replace(SMALL, wall_s=1.5)
+_WALL = replace(SMALL, wall_s=0.8)
 _DEAF = """
 for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
     signal.signal(number, signal.SIG_IGN)
