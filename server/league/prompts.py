@@ -10,6 +10,11 @@ from importlib import resources
 from server.league.league import Subject
 from server.league.schedule import Role
 
+# Prompts of a subject beside those of the roles.
+_FURTHER = {
+    Subject.MATH: (),
+    Subject.PROGRAMMING: ("evidence_hidden", "evidence_shown", "repair"),
+}
 _PLACE = re.compile(r"\{\{([a-z_]+)\}\}")
 
 
@@ -36,11 +41,11 @@ def render(template: str, values: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class PromptSet:
-    """The prompts of one subject: one a role, and the one that asks again.
+    """The prompts of one subject: one a role, the one that asks again, and its further ones.
 
     Attributes:
         subject: What the questions are about.
-        texts: Template by name: a role, or `reask`.
+        texts: Template by name: a role, `reask`, or what else the subject has.
     """
 
     subject: Subject
@@ -60,5 +65,6 @@ class PromptSet:
 def load_prompts(subject: Subject) -> PromptSet:
     """Reads the prompts of a subject from the files that come with the server."""
     folder = resources.files("server").joinpath("prompts")
-    texts = {str(role): folder.joinpath(subject, f"{role}.md").read_text("utf-8") for role in Role}
+    names = (*map(str, Role), *_FURTHER[subject])
+    texts = {name: folder.joinpath(subject, f"{name}.md").read_text("utf-8") for name in names}
     return PromptSet(subject, {**texts, "reask": folder.joinpath("reask.md").read_text("utf-8")})

@@ -18,7 +18,8 @@ MAX_CHARACTERS = 1_000_000
 _MAX_STARTS = 200
 _MAX_SCANNED = 4 * MAX_CHARACTERS
 
-_INVALID_ESCAPE = re.compile(r'\\(?:u(?![0-9a-fA-F]{4})|(?!["\\/bfnrtu]))')
+# Valid ones are matched whole, so that the second half of one is not taken for another.
+_ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})?')
 
 # JSON turns the start of a LaTeX command into a control character: \frac into
 # a form feed and "rac". What can be told apart from real white space is put
@@ -129,6 +130,11 @@ def _mended(text: str) -> list[JsonObject]:
     return [item for item in candidates if isinstance(item, JsonObject)]
 
 
+def with_valid_escapes(text: str) -> str:
+    r"""Returns a text of JSON in which a backslash that escapes nothing is one that is meant."""
+    return _ESCAPE.sub(lambda match: match[0] if len(match[0]) > 1 else r"\\", text)
+
+
 def find_object(text: str, keys: Collection[str]) -> Found | Unreadable:
     """Finds the object with the given keys in a reply.
 
@@ -145,7 +151,7 @@ def find_object(text: str, keys: Collection[str]) -> Found | Unreadable:
     seen: list[JsonObject] = []
     readings: tuple[tuple[Callable[[], list[JsonObject]], bool], ...] = (
         (lambda: _objects(text), False),
-        (lambda: _objects(_INVALID_ESCAPE.sub(lambda match: "\\" + match[0], reply)), True),
+        (lambda: _objects(with_valid_escapes(reply)), True),
         (lambda: _mended(reply), True),
     )
     for read, repaired in readings:

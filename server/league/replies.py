@@ -79,7 +79,8 @@ class JudgmentReply:
     repaired: bool
 
 
-def _too_long(**texts: str) -> Unreadable | None:
+def too_long(**texts: str) -> Unreadable | None:
+    """Says which of the texts, by their keys, is longer than `MAX_TEXT`."""
     for name, text in texts.items():
         if len(text) > MAX_TEXT:
             return Unreadable("too_long", f'"{name}" had more than {MAX_TEXT:,} characters')
@@ -104,9 +105,7 @@ def read_question(reply: str) -> QuestionReply | Unreadable:
     reference = (
         f"{solution}\n\nFinal result: {answer}" if solution and answer else solution or answer
     )
-    problem = _too_long(
-        problem=text, solution=reference, marking_scheme=scheme, principle=principle
-    )
+    problem = too_long(problem=text, solution=reference, marking_scheme=scheme, principle=principle)
     return problem or QuestionReply(text, reference, scheme, principle, found.repaired)
 
 
@@ -121,7 +120,7 @@ def read_answer(reply: str) -> AnswerReply | Unreadable:
     final = as_text(found.value.of("answer"))
     if not text and not final:
         return Unreadable("text_empty", '"solution" and "answer" were empty')
-    return _too_long(solution=text, answer=final) or AnswerReply(text, final, found.repaired)
+    return too_long(solution=text, answer=final) or AnswerReply(text, final, found.repaired)
 
 
 def read_ranking(reply: str, labels: Sequence[str]) -> JudgmentReply | Unreadable:

@@ -8,6 +8,7 @@ that enforce them and are taken out for the others.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sandbox.languages import LANGUAGES
 from server.league.league import Subject
 
 # Characters that a token holds at least, on average, in text with formulas:
@@ -15,6 +16,13 @@ from server.league.league import Subject
 # reply before the limit on tokens cuts it.
 _CHARACTERS_PER_TOKEN = 2
 _DEFAULT_TOKENS = 8000
+
+# A program that prints inputs, or one that checks outputs, takes a reply with room for it.
+_ROOMY_TOKENS = 1500
+_MIN_CASES, _MAX_CASES = 3, 12
+_CASE_TOKENS = 40
+# Characters of a generator's parameters.
+_LINE = 40
 
 Schema = dict[str, Any]
 
@@ -51,6 +59,67 @@ def question_shape(max_output_tokens: int | None) -> Schema:
 def answer_shape(max_output_tokens: int | None) -> Schema:
     """Returns the schema of a mathematics answer."""
     return _object(_texts({"solution": 8, "answer": 2}, max_output_tokens))
+
+
+def programming_question_shape(max_output_tokens: int | None) -> Schema:
+    """Returns the schema of a programming question.
+
+    The program has the largest part of the reply's length. Only replies with room for them
+    have a generator and a checker of the setter's own.
+    """
+    tokens = max_output_tokens or _DEFAULT_TOKENS
+    roomy = tokens >= _ROOMY_TOKENS
+    most = min(_MAX_CASES, max(_MIN_CASES, tokens // 5 // _CASE_TOKENS))
+    weights = {"principle": 2, "problem": 6, "solution": 20, "cases": 6, "marking_scheme": 2}
+    weights |= {"generator": 4, "checker": 4} if roomy else {}
+    # Keys and names of the cases and of what else is no text.
+    text = _texts(weights, max_output_tokens, reserved=(24 if roomy else 12) * most + 60)
+    room = text["cases"]["maxLength"] // most
+    kinds = ["tokens", "exact", "floats"]
+    checker: dict[str, Schema] = {
+        "kind": {"type": "string", "enum": kinds},
+        "tolerance": {"type": "number", "minimum": 0, "maximum": 1},
+    }
+    properties: dict[str, Schema] = {
+        "principle": text["principle"],
+        "problem": text["problem"],
+        "language": _language(),
+        "solution": text["solution"],
+        "checker": _object(checker),
+        "cases": {
+            "type": "array",
+            "maxItems": most,
+            "items": _object(
+                {
+                    "input": {"type": "string", "maxLength": max(16, room * 3 // 4)},
+                    "output": {"type": "string", "maxLength": max(16, room // 4)},
+                }
+            ),
+        },
+    }
+    if roomy:
+        own: dict[str, Schema] = {**checker, "kind": {"type": "string", "enum": ["program"]}}
+        own |= {"language": _language(), "code": text["checker"]}
+        properties["checker"] = {"anyOf": [_object(checker), _object(own)]}
+        line = {"type": "string", "maxLength": _LINE}
+        parameters = {"type": "array", "maxItems": most, "items": line}
+        generator: dict[str, Schema] = {
+            "language": _language(),
+            "code": text["generator"],
+            "inputs": parameters,
+        }
+        properties["generator"] = {"anyOf": [{"type": "null"}, _object(generator)]}
+    return _object({**properties, "marking_scheme": text["marking_scheme"]})
+
+
+def program_shape(max_output_tokens: int | None) -> Schema:
+    """Returns the schema of a programming answer."""
+    text = _texts({"approach": 2, "code": 10}, max_output_tokens, reserved=8)
+    return _object({"approach": text["approach"], "language": _language(), "code": text["code"]})
+
+
+def _language() -> Schema:
+    return {"type": "string", "enum": list(LANGUAGES)}
 
 
 def judgment_shape(

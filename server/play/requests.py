@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from server.league.display import Shown
 from server.league.league import League, Participant
@@ -17,27 +18,57 @@ _LINE_BREAKS = re.compile("[\x85\u2028\u2029]")
 _ROLE_ORDER = {Role.QUESTION: 0, Role.ANSWER: 1, Role.JUDGMENT: 2}
 
 
+@dataclass(frozen=True)
+class RequestMaker:
+    """Makes requests of one run out of prompts, values and schemas.
+
+    Attributes:
+        run_id: The run.
+        league: Its league.
+        prompts: Its prompts.
+    """
+
+    run_id: str
+    league: League
+    prompts: PromptSet
+
+    def make(self, key: StepKey, values: Mapping[str, str], schema: Schema) -> ChatRequest:
+        """Makes the request of a step: the prompt of its role with these values."""
+        participant = self.league.participant(key.participant)
+        prompt = render(self.prompts.texts[key.role], values)
+        return ChatRequest(
+            messages=(*_system(participant), Message(role="user", content=prompt)),
+            schema_name=str(key.role),
+            schema=schema,
+            run=self.run_id,
+            step=str(key),
+            priority=(key.round, _ROLE_ORDER[key.role]),
+        )
+
+    def numbering(self, round_index: int) -> dict[str, str]:
+        """Returns the values of the prompt for a question: its number, and of how many."""
+        number = (round_index - 1) // len(self.league.participants) + 1
+        return {"number": str(number), "total": str(self.league.rounds_per_participant)}
+
+
 class Requests:
-    """Makes the requests of one run's steps."""
+    """Makes the requests of one run's steps in mathematics."""
 
     def __init__(self, run_id: str, league: League, prompts: PromptSet) -> None:
-        self._run_id = run_id
         self._league = league
-        self._prompts = prompts
+        self._maker = RequestMaker(run_id, league, prompts)
 
     def question(self, key: StepKey) -> ChatRequest:
         """Asks for a question."""
-        total = self._league.rounds_per_participant
-        number = (key.round - 1) // len(self._league.participants) + 1
-        values = {"number": str(number), "total": str(total)}
         participant = self._league.participant(key.participant)
-        return self._request(key, values, question_shape(participant.max_output_tokens))
+        shape = question_shape(participant.max_output_tokens)
+        return self._maker.make(key, self._maker.numbering(key.round), shape)
 
     def answer(self, key: StepKey, question: QuestionReply) -> ChatRequest:
         """Asks for an answer. The reference is not part of what an answerer sees."""
         participant = self._league.participant(key.participant)
-        values = {"question": _as_data(question.text)}
-        return self._request(key, values, answer_shape(participant.max_output_tokens))
+        values = {"question": as_data(question.text)}
+        return self._maker.make(key, values, answer_shape(participant.max_output_tokens))
 
     def judgment(
         self,
@@ -64,22 +95,10 @@ class Requests:
         values = {
             "count": str(len(shown)),
             "labels": ", ".join(labels),
-            "data": _as_data(data),
+            "data": as_data(data),
         }
         shape = judgment_shape(self._league.subject, labels, participant.max_output_tokens)
-        return self._request(key, values, shape)
-
-    def _request(self, key: StepKey, values: Mapping[str, str], schema: Schema) -> ChatRequest:
-        participant = self._league.participant(key.participant)
-        prompt = render(self._prompts.texts[key.role], values)
-        return ChatRequest(
-            messages=(*_system(participant), Message(role="user", content=prompt)),
-            schema_name=str(key.role),
-            schema=schema,
-            run=self._run_id,
-            step=str(key),
-            priority=(key.round, _ROLE_ORDER[key.role]),
-        )
+        return self._maker.make(key, values, shape)
 
 
 def as_kept(request: ChatRequest) -> str:
@@ -94,7 +113,7 @@ def _system(participant: Participant) -> tuple[Message, ...]:
     return (Message(role="system", content=participant.system_prompt),)
 
 
-def _as_data(value: object) -> str:
+def as_data(value: object) -> str:
     """Returns a model's text as JSON, in which it can neither end the data nor pose as prose.
 
     A string of JSON has no line breaks, once those of Unicode are escaped too, so

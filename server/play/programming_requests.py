@@ -1,0 +1,188 @@
+"""What each step of a programming league asks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sandbox.languages import LANGUAGES
+from sandbox.model import MIB
+from server.league.display import Shown
+from server.league.league import League
+from server.league.programs import (
+    CheckerChoice,
+    Code,
+    CodeAnswer,
+    GivenCase,
+    ProgrammingQuestion,
+    QuestionCheck,
+)
+from server.league.prompts import PromptSet, render
+from server.league.replies import MAX_TEXT
+from server.league.schedule import StepKey
+from server.league.shapes import judgment_shape, program_shape, programming_question_shape
+from server.models.chat import ChatRequest, Message
+from server.play.asking import asking_again
+from server.play.requests import RequestMaker, as_data
+
+
+class ProgrammingRequests:
+    """Makes the requests of one run's steps.
+
+    Args:
+        run_id: The run.
+        league: Its league.
+        prompts: Its prompts.
+    """
+
+    def __init__(self, run_id: str, league: League, prompts: PromptSet) -> None:
+        self._league = league
+        self._prompts = prompts
+        self._maker = RequestMaker(run_id, league, prompts)
+
+    def question(self, key: StepKey) -> ChatRequest:
+        """Asks for a question."""
+        participant = self._league.participant(key.participant)
+        values = {**self._maker.numbering(key.round), "languages": _languages()}
+        return self._maker.make(
+            key, values, programming_question_shape(participant.max_output_tokens)
+        )
+
+    def repair(self, key: StepKey, question: ProgrammingQuestion, reason: str) -> ChatRequest:
+        """Asks the setter to mend its question.
+
+        A question that is too long to be sent back as a whole is asked for anew.
+
+        Args:
+            key: The step.
+            question: What it gave.
+            reason: Why that cannot be used; the same whenever it is asked, so that a reply
+                on record is found again.
+        """
+        request = self.question(key)
+        given = as_data(_given(question))
+        if len(given) > MAX_TEXT:
+            return asking_again(request, self._prompts, as_data(reason))
+        values = {"question": given, "reason": as_data(reason)}
+        *before, last = request.messages
+        content = last.content.rstrip() + render(self._prompts.texts["repair"], values)
+        return replace(request, messages=(*before, Message(role=last.role, content=content)))
+
+    def answer(self, key: StepKey, question: ProgrammingQuestion) -> ChatRequest:
+        """Asks for a program. Reference and cases are no part of what an answerer sees."""
+        participant = self._league.participant(key.participant)
+        values = {"question": as_data(question.text), "languages": _languages()}
+        return self._maker.make(key, values, program_shape(participant.max_output_tokens))
+
+    def judgment(
+        self,
+        key: StepKey,
+        question: ProgrammingQuestion,
+        check: QuestionCheck,
+        answers: Mapping[str, CodeAnswer],
+        *,
+        evidence: Mapping[str, Mapping[str, Any]] | None,
+        shown: Sequence[Shown],
+    ) -> ChatRequest:
+        """Asks for a judgment of the programs, as they are shown to this judge.
+
+        Args:
+            key: The step.
+            question: What was asked.
+            check: What came of running its reference.
+            answers: The programs, by answerer.
+            evidence: What came of running them, by answerer; `None` where judges are not
+                to see it. Then they do not see what the reference did, either.
+            shown: Whose programs they see, under which labels, in which order.
+        """
+        participant = self._league.participant(key.participant)
+        labels = [item.label for item in shown]
+        data: dict[str, Any] = {
+            "problem": question.text,
+            "marking_scheme": question.marking_scheme,
+            "reference": _program(question.reference),
+        }
+        if evidence is not None:
+            data["check_of_reference"] = _check(check)
+        data["programs"] = {}
+        for item in shown:
+            answer = answers[item.answerer]
+            entry: dict[str, Any] = {"approach": answer.text, **_program(answer.code)}
+            if evidence is not None:
+                entry["evidence"] = evidence[item.answerer]
+            data["programs"][item.label] = entry
+        view = "evidence_hidden" if evidence is None else "evidence_shown"
+        values = {
+            "labels": ", ".join(labels),
+            "evidence": self._prompts.texts[view].strip(),
+            "data": as_data(data),
+        }
+        shape = judgment_shape(self._league.subject, labels, participant.max_output_tokens)
+        return self._maker.make(key, values, shape)
+
+
+def _languages() -> str:
+    """Returns a line for each language, with the limits of a case."""
+    return "\n".join(
+        f"- {language.id}: {language.title}, {language.limits.cpu_s:g} s of CPU time,"
+        f" {language.limits.memory_bytes // MIB} MiB"
+        for language in LANGUAGES.values()
+    )
+
+
+def _program(code: Code) -> dict[str, Any]:
+    """Returns a program for judges: whole, or left out and said so."""
+    shown: dict[str, Any] = {"language": code.language}
+    if len(code.source) > MAX_TEXT:
+        # A part of it would be another program, and all of it would crowd out the others.
+        shown["code_left_out"] = f"its {len(code.source):,} characters are too many to be shown"
+    else:
+        shown["code"] = code.source
+    return shown
+
+
+def _check(check: QuestionCheck) -> dict[str, Any]:
+    return {
+        "verified": check.verified,
+        "cases_kept": len(check.kept),
+        "cases_dropped": len(check.cases) - len(check.kept),
+        "detail": check.detail,
+    }
+
+
+def _given(question: ProgrammingQuestion) -> dict[str, Any]:
+    """Returns a question with the keys of the reply that it came from."""
+    generator = None
+    if question.generator is not None:
+        generator = {
+            **_code(question.generator),
+            "inputs": [
+                case.input if case.expected is None else _case(case)
+                for case in question.cases
+                if case.generated
+            ],
+        }
+    return {
+        "principle": question.principle,
+        "problem": question.text,
+        "language": question.reference.language,
+        "solution": question.reference.source,
+        "checker": _checker(question.checker),
+        "cases": [_case(case) for case in question.cases if not case.generated],
+        "generator": generator,
+        "marking_scheme": question.marking_scheme,
+    }
+
+
+def _code(code: Code) -> dict[str, str]:
+    return {"language": code.language, "code": code.source}
+
+
+def _case(case: GivenCase) -> dict[str, str]:
+    return {"input": case.input, **({} if case.expected is None else {"output": case.expected})}
+
+
+def _checker(choice: CheckerChoice) -> dict[str, Any]:
+    shown: dict[str, Any] = {"kind": choice.kind}
+    if choice.kind == "floats":
+        shown |= {"absolute": choice.absolute, "relative": choice.relative}
+    return {**shown, **({} if choice.code is None else _code(choice.code))}
