@@ -45,13 +45,14 @@ async def measure() -> None:
         folder = Path(name)
         async with docker_runner() as runner:
             (folder / "main.py").write_text(HELLO_PYTHON)
+            versions = await _versions(runner)
             load = Load()
             script = (PYTHON, str(folder / "main.py"))
             python = await _compare(runner, "python", HELLO_PYTHON, script)
             heading(
                 f"A trivial case, {BLOCKS} blocks of {CASES} in turn with as many bare processes, {load}"
             )
-            _print("Python", python, _version_of(PYTHON))
+            _print("Python", python, versions)
             times = ratios(python.seen, python.bare)
             row("Python, case to bare (at most 1.2)", median(times), "x", of_blocks(times))
 
@@ -89,6 +90,8 @@ def _print(name: str, blocks: _Blocks, note: str) -> None:
     row(f"{name}, of it by the runner in the container", median(blocks.inside), "ms")
 
 
-def _version_of(python: str) -> str:
-    said = subprocess.run([python, "--version"], check=True, capture_output=True, text=True)
-    return f"{said.stdout.strip()} on the host"
+async def _versions(runner: DockerRunner) -> str:
+    """Names the two interpreters that are compared."""
+    said = await asyncio.to_thread(subprocess.check_output, [PYTHON, "--version"], text=True)
+    inside = next(each.toolchain for each in await runner.languages() if each.id == "python")
+    return f"{said.strip()} on the host, {inside} in the container"
