@@ -112,6 +112,8 @@ class Case(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     INPUT_FIELD_NUMBER: _builtins.int
     EXPECTED_OUTPUT_FIELD_NUMBER: _builtins.int
+    INPUT_CUT_FIELD_NUMBER: _builtins.int
+    EXPECTED_OUTPUT_CUT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Optional. A name for people; the position, from 1, if empty."""
     input: _builtins.bytes
@@ -120,16 +122,22 @@ class Case(_message.Message):
     """What it should print, not compared if unset. It never enters the program's
     container.
     """
+    input_cut: _builtins.bool
+    """Only in a response: `input` was cut."""
+    expected_output_cut: _builtins.bool
+    """Only in a response: `expected_output` was cut."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         input: _builtins.bytes = ...,
         expected_output: _builtins.bytes | None = ...,
+        input_cut: _builtins.bool = ...,
+        expected_output_cut: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_output", b"_expected_output", "expected_output", b"expected_output"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_output", b"_expected_output", "expected_output", b"expected_output", "input", b"input", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_output", b"_expected_output", "expected_output", b"expected_output", "expected_output_cut", b"expected_output_cut", "input", b"input", "input_cut", b"input_cut", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_output: _TypeAlias = _typing.Literal["expected_output"]  # noqa: Y015
     _WhichOneofArgType__expected_output: _TypeAlias = _typing.Literal["_expected_output", b"_expected_output"]  # noqa: Y015
@@ -313,13 +321,23 @@ class Execution(_message.Message):
     CASES_FIELD_NUMBER: _builtins.int
     PASSED_CASES_FIELD_NUMBER: _builtins.int
     TOTAL_CASES_FIELD_NUMBER: _builtins.int
+    PASS_RATE_FIELD_NUMBER: _builtins.int
+    DISPUTED_CASES_FIELD_NUMBER: _builtins.int
     passed_cases: _builtins.int
-    """Cases passed."""
+    """Cases passed, of `total_cases`."""
     total_cases: _builtins.int
-    """Cases run."""
+    """Cases that count: those that are not disputed, and on which the sandbox
+    itself did not fail. A program that does not compile passes none of them.
+    """
+    pass_rate: _builtins.float
+    """`passed_cases` of `total_cases`, from 0 to 1; unset where no case counts."""
+    disputed_cases: _builtins.int
+    """Cases that are disputed; see `QuestionCheck.disputed_cases`."""
     @_builtins.property
     def program(self) -> Global___Program:
-        """The program."""
+        """The program. Of an answer only the language: the source is its
+        `final_answer`.
+        """
 
     @_builtins.property
     def compile(self) -> Global___CompileResult:
@@ -337,12 +355,16 @@ class Execution(_message.Message):
         cases: _abc.Iterable[Global___CaseResult] | None = ...,
         passed_cases: _builtins.int = ...,
         total_cases: _builtins.int = ...,
+        pass_rate: _builtins.float | None = ...,
+        disputed_cases: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["compile", b"compile", "program", b"program"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_pass_rate", b"_pass_rate", "compile", b"compile", "pass_rate", b"pass_rate", "program", b"program"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "compile", b"compile", "passed_cases", b"passed_cases", "program", b"program", "total_cases", b"total_cases"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_pass_rate", b"_pass_rate", "cases", b"cases", "compile", b"compile", "disputed_cases", b"disputed_cases", "pass_rate", b"pass_rate", "passed_cases", b"passed_cases", "program", b"program", "total_cases", b"total_cases"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__pass_rate: _TypeAlias = _typing.Literal["pass_rate"]  # noqa: Y015
+    _WhichOneofArgType__pass_rate: _TypeAlias = _typing.Literal["_pass_rate", b"_pass_rate"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pass_rate) -> _WhichOneofReturnType__pass_rate | None: ...
 
 Global___Execution: _TypeAlias = Execution  # noqa: Y015
 
@@ -372,8 +394,8 @@ class CompileResult(_message.Message):
     """The language in which the program was compiled."""
     language_basis: _builtins.str
     """How the language was told: by the word after a `fence`, by a `shebang`, or from
-    the `content`, which is a guess. Empty where the request named it. New words
-    may be added.
+    the `content`, which is a guess. Empty where the request, or the model that
+    wrote the program, named it. New words may be added.
     """
     @_builtins.property
     def wall_time(self) -> _duration_pb2.Duration:

@@ -321,6 +321,10 @@ class Standing(_message.Message):
     ANSWER_SCORE_HIGH_FIELD_NUMBER: _builtins.int
     BEST_RANK_FIELD_NUMBER: _builtins.int
     WORST_RANK_FIELD_NUMBER: _builtins.int
+    PASS_RATE_FIELD_NUMBER: _builtins.int
+    PASS_RATE_ROUNDS_FIELD_NUMBER: _builtins.int
+    PASSED_CASES_FIELD_NUMBER: _builtins.int
+    TOTAL_CASES_FIELD_NUMBER: _builtins.int
     participant: _builtins.str
     """The participant."""
     rank: _builtins.int
@@ -353,6 +357,16 @@ class Standing(_message.Message):
     """Best rank in 95 % of the resamples; unset with fewer than two rounds."""
     worst_rank: _builtins.int
     """Worst rank in 95 % of the resamples."""
+    pass_rate: _builtins.float
+    """In programming: mean of the pass rates of its answers, from 0 to 1, over
+    `pass_rate_rounds`. No judge's opinion, and no part of the rank.
+    """
+    pass_rate_rounds: _builtins.int
+    """Rounds in which its answer has a pass rate."""
+    passed_cases: _builtins.int
+    """Cases that its programs passed in them, of `total_cases`."""
+    total_cases: _builtins.int
+    """Cases that count in them; see `Execution.total_cases`."""
     def __init__(
         self,
         *,
@@ -369,10 +383,14 @@ class Standing(_message.Message):
         answer_score_high: _builtins.float | None = ...,
         best_rank: _builtins.int | None = ...,
         worst_rank: _builtins.int | None = ...,
+        pass_rate: _builtins.float | None = ...,
+        pass_rate_rounds: _builtins.int = ...,
+        passed_cases: _builtins.int = ...,
+        total_cases: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_answer_score", b"_answer_score", "_answer_score_high", b"_answer_score_high", "_answer_score_low", b"_answer_score_low", "_answer_share", b"_answer_share", "_best_rank", b"_best_rank", "_points", b"_points", "_question_score", b"_question_score", "_rank", b"_rank", "_worst_rank", b"_worst_rank", "answer_score", b"answer_score", "answer_score_high", b"answer_score_high", "answer_score_low", b"answer_score_low", "answer_share", b"answer_share", "best_rank", b"best_rank", "points", b"points", "question_score", b"question_score", "rank", b"rank", "worst_rank", b"worst_rank"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_answer_score", b"_answer_score", "_answer_score_high", b"_answer_score_high", "_answer_score_low", b"_answer_score_low", "_answer_share", b"_answer_share", "_best_rank", b"_best_rank", "_pass_rate", b"_pass_rate", "_points", b"_points", "_question_score", b"_question_score", "_rank", b"_rank", "_worst_rank", b"_worst_rank", "answer_score", b"answer_score", "answer_score_high", b"answer_score_high", "answer_score_low", b"answer_score_low", "answer_share", b"answer_share", "best_rank", b"best_rank", "pass_rate", b"pass_rate", "points", b"points", "question_score", b"question_score", "rank", b"rank", "worst_rank", b"worst_rank"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answer_score", b"_answer_score", "_answer_score_high", b"_answer_score_high", "_answer_score_low", b"_answer_score_low", "_answer_share", b"_answer_share", "_best_rank", b"_best_rank", "_points", b"_points", "_question_score", b"_question_score", "_rank", b"_rank", "_worst_rank", b"_worst_rank", "answer_score", b"answer_score", "answer_score_high", b"answer_score_high", "answer_score_low", b"answer_score_low", "answer_share", b"answer_share", "best_rank", b"best_rank", "marks", b"marks", "participant", b"participant", "planned_marks", b"planned_marks", "points", b"points", "question_score", b"question_score", "rank", b"rank", "rounds", b"rounds", "worst_rank", b"worst_rank"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answer_score", b"_answer_score", "_answer_score_high", b"_answer_score_high", "_answer_score_low", b"_answer_score_low", "_answer_share", b"_answer_share", "_best_rank", b"_best_rank", "_pass_rate", b"_pass_rate", "_points", b"_points", "_question_score", b"_question_score", "_rank", b"_rank", "_worst_rank", b"_worst_rank", "answer_score", b"answer_score", "answer_score_high", b"answer_score_high", "answer_score_low", b"answer_score_low", "answer_share", b"answer_share", "best_rank", b"best_rank", "marks", b"marks", "participant", b"participant", "pass_rate", b"pass_rate", "pass_rate_rounds", b"pass_rate_rounds", "passed_cases", b"passed_cases", "planned_marks", b"planned_marks", "points", b"points", "question_score", b"question_score", "rank", b"rank", "rounds", b"rounds", "total_cases", b"total_cases", "worst_rank", b"worst_rank"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__answer_score: _TypeAlias = _typing.Literal["answer_score"]  # noqa: Y015
     _WhichOneofArgType__answer_score: _TypeAlias = _typing.Literal["_answer_score", b"_answer_score"]  # noqa: Y015
@@ -384,6 +402,8 @@ class Standing(_message.Message):
     _WhichOneofArgType__answer_share: _TypeAlias = _typing.Literal["_answer_share", b"_answer_share"]  # noqa: Y015
     _WhichOneofReturnType__best_rank: _TypeAlias = _typing.Literal["best_rank"]  # noqa: Y015
     _WhichOneofArgType__best_rank: _TypeAlias = _typing.Literal["_best_rank", b"_best_rank"]  # noqa: Y015
+    _WhichOneofReturnType__pass_rate: _TypeAlias = _typing.Literal["pass_rate"]  # noqa: Y015
+    _WhichOneofArgType__pass_rate: _TypeAlias = _typing.Literal["_pass_rate", b"_pass_rate"]  # noqa: Y015
     _WhichOneofReturnType__points: _TypeAlias = _typing.Literal["points"]  # noqa: Y015
     _WhichOneofArgType__points: _TypeAlias = _typing.Literal["_points", b"_points"]  # noqa: Y015
     _WhichOneofReturnType__question_score: _TypeAlias = _typing.Literal["question_score"]  # noqa: Y015
@@ -402,6 +422,8 @@ class Standing(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__answer_share) -> _WhichOneofReturnType__answer_share | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__best_rank) -> _WhichOneofReturnType__best_rank | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pass_rate) -> _WhichOneofReturnType__pass_rate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__points) -> _WhichOneofReturnType__points | None: ...
     @_typing.overload
@@ -825,7 +847,9 @@ class ExportRunResponse(_message.Message):
     TABLE_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     table: _builtins.str
-    """Table: `run`, `step`, `retried_step`, `call`, `mark` or `event`."""
+    """Table: `run`, `step`, `retried_step`, `call`, `mark`, `event`,
+    `question_case`, `execution`, `case_run` or `dispute`.
+    """
     data: _builtins.bytes
     """At most 1 MiB of the file."""
     def __init__(

@@ -101,8 +101,9 @@ class _RoundViewEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RoundView.V
     ROUND_VIEW_UNSPECIFIED: _RoundView.ValueType  # 0
     """Same as `ROUND_VIEW_BASIC`."""
     ROUND_VIEW_BASIC: _RoundView.ValueType  # 1
-    """Without the long texts: of answers, reasons, reference answers and marking
-    schemes. The question itself and its principle are there.
+    """Without the long texts: of answers, reasons, reference answers, marking
+    schemes, and what programs and compilers read and printed. The question
+    itself, its principle and the verdicts are there.
     """
     ROUND_VIEW_FULL: _RoundView.ValueType  # 2
     """Everything."""
@@ -113,8 +114,9 @@ class RoundView(_RoundView, metaclass=_RoundViewEnumTypeWrapper):
 ROUND_VIEW_UNSPECIFIED: RoundView.ValueType  # 0
 """Same as `ROUND_VIEW_BASIC`."""
 ROUND_VIEW_BASIC: RoundView.ValueType  # 1
-"""Without the long texts: of answers, reasons, reference answers and marking
-schemes. The question itself and its principle are there.
+"""Without the long texts: of answers, reasons, reference answers, marking
+schemes, and what programs and compilers read and printed. The question
+itself, its principle and the verdicts are there.
 """
 ROUND_VIEW_FULL: RoundView.ValueType  # 2
 """Everything."""
@@ -266,7 +268,9 @@ Global___Question: _TypeAlias = Question  # noqa: Y015
 
 @_typing.final
 class QuestionCheck(_message.Message):
-    """What came of running a programming question's reference on its cases."""
+    """What came of running a programming question's reference on its cases. In
+    `ROUND_VIEW_BASIC` without sources, inputs and outputs.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -275,23 +279,52 @@ class QuestionCheck(_message.Message):
     CASES_FIELD_NUMBER: _builtins.int
     DROPPED_CASES_FIELD_NUMBER: _builtins.int
     DISPUTED_CASES_FIELD_NUMBER: _builtins.int
+    DROPPED_FIELD_NUMBER: _builtins.int
+    REPAIRS_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    CHECKER_FIELD_NUMBER: _builtins.int
+    REFERENCE_LANGUAGE_BASIS_FIELD_NUMBER: _builtins.int
+    GENERATOR_FIELD_NUMBER: _builtins.int
     verified: _builtins.bool
-    """The reference passed every case that was kept."""
+    """The reference ran twice alike on every case that was kept, and one was kept."""
     dropped_cases: _builtins.int
-    """Cases that were dropped because the reference failed on them."""
+    """Number of cases that were dropped."""
+    repairs: _builtins.int
+    """Times the setter was asked to mend the question."""
+    detail: _builtins.str
+    """Why it is not verified, or what was mended. May be empty."""
+    reference_language_basis: _builtins.str
+    """How the language of the reference was told; see
+    `CompileResult.language_basis`.
+    """
     @_builtins.property
     def reference(self) -> _execution_pb2.Program:
         """The reference."""
 
     @_builtins.property
     def cases(self) -> _containers.RepeatedCompositeFieldContainer[_execution_pb2.Case]:
-        """The cases that were kept, with expected outputs from the reference."""
+        """The cases that were kept, with expected outputs from the reference. Those of
+        a round share 1 MiB with the outputs of its answers, and are cut where that
+        does not hold them, or more than 4 KiB; an export has all of them.
+        """
 
     @_builtins.property
     def disputed_cases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the cases on which the answers agree with each other against the
-        reference.
+        reference. They count for no pass rate.
         """
+
+    @_builtins.property
+    def dropped(self) -> _containers.RepeatedCompositeFieldContainer[Global___DroppedCase]:
+        """The cases that were dropped."""
+
+    @_builtins.property
+    def checker(self) -> _execution_pb2.Checker:
+        """How outputs are compared."""
+
+    @_builtins.property
+    def generator(self) -> _execution_pb2.Program:
+        """Prints the inputs that are too large to be written down; unset without one."""
 
     def __init__(
         self,
@@ -301,14 +334,46 @@ class QuestionCheck(_message.Message):
         cases: _abc.Iterable[_execution_pb2.Case] | None = ...,
         dropped_cases: _builtins.int = ...,
         disputed_cases: _abc.Iterable[_builtins.str] | None = ...,
+        dropped: _abc.Iterable[Global___DroppedCase] | None = ...,
+        repairs: _builtins.int = ...,
+        detail: _builtins.str = ...,
+        checker: _execution_pb2.Checker | None = ...,
+        reference_language_basis: _builtins.str = ...,
+        generator: _execution_pb2.Program | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["reference", b"reference"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checker", b"checker", "generator", b"generator", "reference", b"reference"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "disputed_cases", b"disputed_cases", "dropped_cases", b"dropped_cases", "reference", b"reference", "verified", b"verified"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "checker", b"checker", "detail", b"detail", "disputed_cases", b"disputed_cases", "dropped", b"dropped", "dropped_cases", b"dropped_cases", "generator", b"generator", "reference", b"reference", "reference_language_basis", b"reference_language_basis", "repairs", b"repairs", "verified", b"verified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___QuestionCheck: _TypeAlias = QuestionCheck  # noqa: Y015
+
+@_typing.final
+class DroppedCase(_message.Message):
+    """A case that answers were not run on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    reason: _builtins.str
+    """Why it was dropped."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DroppedCase: _TypeAlias = DroppedCase  # noqa: Y015
 
 @_typing.final
 class Answer(_message.Message):
@@ -336,7 +401,9 @@ class Answer(_message.Message):
 
     @_builtins.property
     def execution(self) -> _execution_pb2.Execution:
-        """Only in programming: what the program did."""
+        """Only in programming: what the program did. Outputs are cut as those of
+        `QuestionCheck.cases` are.
+        """
 
     def __init__(
         self,
