@@ -37,6 +37,10 @@ sandbox-image: $(READY) ## Build the image in which programs run, unless it is t
 run-math: setup ## Play a mathematics league on small local models, no key needed
 	@$(BIN)/python client/play.py client/leagues/math.toml
 
+.PHONY: run-programming
+run-programming: setup ## Play a programming league on them; their programs run in Docker
+	@$(BIN)/python client/play.py client/leagues/programming-local.toml
+
 .PHONY: serve
 serve: setup ## Serve on 127.0.0.1:50051 until Ctrl-C
 	@$(BIN)/python -m server

@@ -121,15 +121,16 @@ async def serving(
         store = stack.enter_context(Store(database))
         models = Models(settings, LocalLeague(settings.local))
         stack.push_async_callback(models.close)
+        runner = runner_for(settings.sandbox) if runner is None else runner
+        stack.push_async_callback(_close, runner, settings.server.grace_s)
         runs = Runs(
             store,
             models,
+            runner,
             max_playing=settings.server.max_playing_runs,
             max_waiting=settings.server.max_waiting_runs,
             playing=playing,
         )
-        runner = runner_for(settings.sandbox) if runner is None else runner
-        stack.push_async_callback(_close, runner, settings.server.grace_s)
         sandbox = SandboxServicer(runner, most_of(settings.sandbox), by_token=bool(known_tokens))
         closing = asyncio.Event()
         interceptors: list[grpc.aio.ServerInterceptor] = [ErrorInterceptor()]

@@ -1,6 +1,7 @@
 """Whether a league can be played here at all, and what it would take."""
 
-from server.errors import InvalidRequestError, SandboxUnavailableError
+from sandbox.runner import Runner
+from server.errors import InvalidRequestError
 from server.league.league import League, Participant, Subject
 from server.play.ports import ModelSource
 
@@ -10,29 +11,22 @@ def refusals(league: League, models: ModelSource) -> list[str]:
     return [*_budget_problems(league, models).values()]
 
 
-def admit_subject(subject: Subject) -> None:
-    """Refuses what cannot be played here at all.
-
-    Raises:
-        SandboxUnavailableError: It is programming, and there is no sandbox.
-    """
-    if subject is Subject.PROGRAMMING:
-        raise SandboxUnavailableError(_NO_SANDBOX)
+async def sandbox_problem(league: League, runner: Runner) -> str:
+    """Says why a league's programs cannot be run here; empty if they can, or there are none."""
+    if league.subject is not Subject.PROGRAMMING:
+        return ""
+    problem = await runner.problem()
+    return f"a programming league needs the sandbox: {problem}" if problem else ""
 
 
 def admit(league: League, models: ModelSource) -> None:
     """Refuses a league that cannot be played here.
 
     Raises:
-        SandboxUnavailableError: It is about programming, and there is no sandbox.
         InvalidRequestError: Its budget could not be kept.
     """
-    admit_subject(league.subject)
     if problems := _budget_problems(league, models):
         raise InvalidRequestError(problems)
-
-
-_NO_SANDBOX = "this server has no sandbox yet, which a programming league needs; play mathematics"
 
 
 def _budget_problems(league: League, models: ModelSource) -> dict[str, str]:

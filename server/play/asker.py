@@ -24,10 +24,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class StepAsked(Generic[T]):
-    """How asking for a step ended, and the calls that it took in all."""
+    """How asking for a step ended, and the calls and askings that it took in all."""
 
     asked: Asked[T]
     calls: int
+    asks: int = 0
 
     @property
     def value(self) -> T | None:
@@ -127,40 +128,66 @@ class Asker:
         return self._budget_reached and budget != self._budget
 
     async def ask(
-        self, key: StepKey, request: ChatRequest, read: Callable[[str], T | Unreadable]
+        self,
+        key: StepKey,
+        request: ChatRequest,
+        read: Callable[[str], T | Unreadable],
+        *,
+        before: StepAsked[Any] | None = None,
     ) -> StepAsked[T] | None:
-        """Asks for a step; `None` when the run stops before there is an outcome."""
+        """Asks for a step; `None` when the run stops before there is an outcome.
+
+        Args:
+            key: The step.
+            request: What to ask.
+            read: Reads the reply.
+            before: How the same step was asked for before, where what was read has
+                to be mended by its author.
+        """
         if self._stop_reason:
             # Before all else: a participant that was given up may be asked again by now.
             return None
+        calls = before.calls if before is not None else len(self._history.get(key, ()))
         if key.participant in self._given_up:
-            return self._unasked(key, len(self._history.get(key, ())))
-        asking = _Asking(len(self._history.get(key, ())))
-        asking.task = asyncio.create_task(self._ask_in_turn(key, request, read, asking))
+            return self._unasked(key, calls)
+        asks = before.asks if before is not None else 0
+        asking = _Asking(calls)
+        asking.task = asyncio.create_task(self._ask_in_turn(key, request, read, asking, asks))
         self._askings.add(asking)
         try:
-            await asyncio.wait([asking.task])
-            if asking.task.cancelled():
-                await self._keep(key)
-                return None
-            asked: Asked[T] = asking.task.result()
-        except asyncio.CancelledError:
-            # The call under way is recorded before the cancellation goes on.
-            asking.task.cancel()
-            # What became of it is of no more interest, the cancellation is.
-            await asyncio.gather(asking.task, return_exceptions=True)
-            await self._keep(key)
-            raise
-        except BudgetReachedError as reached:
-            self._budget_reached = self._budget_reached or not self._stop_reason
-            self._pause(str(reached))
-            return None
+            asked = await self._ended(key, asking.task)
         except CallRefused:
             given_up = key.participant in self._given_up and not self._stop_reason
             return self._unasked(key, asking.calls) if given_up else None
         finally:
             self._askings.discard(asking)
-        return StepAsked(asked, asking.calls) if self._goes_on(key.participant, asked) else None
+        if asked is None or not self._goes_on(key.participant, asked):
+            return None
+        return StepAsked(asked, asking.calls, asks + asked.reasks + 1)
+
+    async def _ended(self, key: StepKey, task: asyncio.Task[Asked[T]]) -> Asked[T] | None:
+        """Returns how an asking ended; `None` if it was stopped.
+
+        Raises:
+            CallRefused: No call may be sent.
+        """
+        try:
+            await asyncio.wait([task])
+            if task.cancelled():
+                await self.keep(key)
+                return None
+            return task.result()
+        except asyncio.CancelledError:
+            # The call under way is recorded before the cancellation goes on.
+            task.cancel()
+            # What became of it is of no more interest, the cancellation is.
+            await asyncio.gather(task, return_exceptions=True)
+            await self.keep(key)
+            raise
+        except BudgetReachedError as reached:
+            self._budget_reached = self._budget_reached or not self._stop_reason
+            self.pause(str(reached))
+            return None
 
     def _unasked(self, key: StepKey, calls: int) -> StepAsked[Any]:
         """Returns the end of a step of a participant that has been given up."""
@@ -172,7 +199,8 @@ class Asker:
         _, given_up = self._given_up.get(participant_id, ("", ""))
         return self._stop_reason or given_up
 
-    async def _keep(self, key: StepKey) -> None:
+    async def keep(self, key: StepKey) -> None:
+        """Puts the reply of a step on disk, if it has arrived and is not there yet."""
         await write_arrived(self._store, self._run_id, key, self.arrived)
 
     def _goes_on(self, participant_id: str, asked: Asked[Any]) -> bool:
@@ -180,7 +208,7 @@ class Asker:
         participant = self._league.participant(participant_id)
         if asked.cause == "quota_exhausted":
             # Whoever pays can mend it, so the step stays open.
-            self._pause(
+            self.pause(
                 f'provider "{participant.provider}": {asked.detail}; top it up, then resume the '
                 f"run: runs.py resume {self._run_id}"
             )
@@ -190,14 +218,15 @@ class Asker:
             self._outages.drop(participant)
         reason = self._outages.ended(participant, asked.outcome, asked.cause, asked.detail)
         if reason:
-            self._pause(
+            self.pause(
                 f"{reason}; when it is back, resume the run: runs.py resume {self._run_id}, and "
                 f"then ask the failed steps again: runs.py retry {self._run_id}"
             )
         # A run that stops tries a failed call no more, and so has not come to an end of it.
         return not self._stop_reason or asked.outcome is not Outcome.UNAVAILABLE or asked.fatal
 
-    def _pause(self, reason: str) -> None:
+    def pause(self, reason: str) -> None:
+        """Pauses the run, with the reason in one sentence."""
         self.pause_reason = self.pause_reason or reason
         self.stop(reason)
 
@@ -207,6 +236,7 @@ class Asker:
         request: ChatRequest,
         read: Callable[[str], T | Unreadable],
         asking: _Asking,
+        asks: int,
     ) -> Asked[T]:
         def gate_for(ask: int, asked: ChatRequest) -> CallGate:
             return Gate(
@@ -230,7 +260,7 @@ class Asker:
                 prompts=self._prompts,
                 max_reasks=self._league.max_reasks,
                 gate_for=gate_for,
-                keep=lambda: self._keep(key),
+                keep=lambda: self.keep(key),
                 history=self._history.get(key, ()),
-                first_ask=self._first_asks.get(key, 0),
+                first_ask=self._first_asks.get(key, 0) + asks,
             )

@@ -10,26 +10,15 @@ what it rests on.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from server.carrying import carry_through
-from server.league.display import Shown, shown_to
-from server.league.league import Budget, Subject
+from server.league.display import shown_to
+from server.league.league import Budget
 from server.league.outcome import Outcome
 from server.league.prompts import PromptSet
-from server.league.reading import Unreadable
-from server.league.replies import (
-    AnswerReply,
-    JudgmentReply,
-    QuestionReply,
-    names_maker,
-    read_answer,
-    read_question,
-    read_ranking,
-    read_scores,
-)
 from server.league.schedule import (
     Role,
     StepKey,
@@ -39,12 +28,12 @@ from server.league.schedule import (
     schedule,
     setter_of,
 )
-from server.league.scoring import Mark, ranking_marks, score_marks
-from server.play.asker import Asker, StepAsked
+from server.league.scoring import Mark
+from server.play.asker import Asker
 from server.play.gate import write_arrived
 from server.play.ledger import Amount
 from server.play.ports import ModelSource, RunStore
-from server.play.requests import Requests
+from server.play.subjects import Done, Subject
 from server.store.records import CallRecord, MarkRecord, RunRecord, StepRecord
 
 
@@ -61,8 +50,8 @@ class _Round:
     """
 
     index: int
-    question: QuestionReply | None = None
-    answers: dict[str, AnswerReply] = field(default_factory=dict)
+    question: Any = None
+    answers: dict[str, Any] = field(default_factory=dict)
     writers: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup)
     writes: dict[StepKey, asyncio.Task[None]] = field(default_factory=dict)
 
@@ -75,16 +64,22 @@ class Player:
         prompts: Its prompts.
         store: Where everything is kept.
         models: Who is asked.
+        subject_for: Gives the subject, whose steps the asker asks for.
     """
 
     def __init__(
-        self, run: RunRecord, prompts: PromptSet, store: RunStore, models: ModelSource
+        self,
+        run: RunRecord,
+        prompts: PromptSet,
+        store: RunStore,
+        models: ModelSource,
+        subject_for: Callable[[RunRecord, PromptSet, Asker], Subject[Any, Any]],
     ) -> None:
         self._run_id = run.run_id
         self._league = run.league
         self._store = store
-        self._requests = Requests(run.run_id, run.league, prompts)
         self._asker = Asker(run, prompts, store, models)
+        self._subject = subject_for(run, prompts, self._asker)
         # Of a new run nothing is on record, which need not be read.
         self._begun = bool(run.progress.calls or run.progress.done_steps)
         self._finished: Mapping[StepKey, StepRecord] = {}
@@ -137,6 +132,7 @@ class Player:
             steps, _ = await asyncio.gather(self._store.steps(self._run_id), self._asker.take_up())
             self._finished = {step.key: step for step in steps}
         self._left = planned_steps(self._league) - len(self._finished)
+        self._subject.begun(self._finished.values())
         if self._finished:
             left = (key for key in schedule(self._league) if key not in self._finished)
             self._asker.follow({key.participant for key in left})
@@ -166,8 +162,11 @@ class Player:
         async with asyncio.TaskGroup() as group:
             for answerer in answerers_of(self._league, round_.index):
                 answers[answerer] = group.create_task(self._answer(round_, answerer))
+            together = None
+            if self._subject.judged_together:
+                together = group.create_task(self._all_answered(round_, answers))
             judgments = [
-                group.create_task(self._judge(round_, judge, answers))
+                group.create_task(self._judge(round_, judge, answers, together))
                 for judge in self._league.judge_ids
             ]
         return all(task.result() for task in (*answers.values(), *judgments))
@@ -177,14 +176,14 @@ class Player:
         key = StepKey(round_.index, Role.QUESTION, setter)
         finished = self._finished.get(key)
         if finished is None:
-            asked = await self._asker.ask(key, self._requests.question(key), read_question)
-            if asked is None:
+            done = await self._subject.question(key)
+            if done is None:
                 return False
-            round_.question = asked.value
-            content = None if asked.value is None else _content(asked.value)
-            await self._finish(round_, key, asked, content)
+            round_.question = done.value
+            await self._finish(round_, key, done)
         elif finished.outcome is Outcome.OK:
-            round_.question = QuestionReply(**(finished.content or {}), repaired=finished.repaired)
+            await self._subject.take_up(round_.index)
+            round_.question = self._subject.question_of(finished)
         return True
 
     async def _skip_round(self, round_: _Round) -> bool:
@@ -204,40 +203,48 @@ class Player:
         key = StepKey(round_.index, Role.ANSWER, answerer)
         finished = self._finished.get(key)
         if finished is not None:
-            if finished.outcome is Outcome.OK and finished.content is not None:
-                content = finished.content
-                round_.answers[answerer] = AnswerReply(
-                    content["text"], content["final_answer"], finished.repaired
-                )
+            if finished.outcome is Outcome.OK:
+                answer = self._subject.answer_of(finished, round_.question)
+                round_.answers[answerer] = answer
             return True
         if round_.question is None:
             raise AssertionError("a round without a question has no answers")
-        asked = await self._asker.ask(key, self._requests.answer(key, round_.question), read_answer)
-        if asked is None:
+        done = await self._subject.answer(key, round_.question)
+        if done is None:
             return False
-        kept: dict[str, Any] | None = None
-        if asked.value is not None:
-            round_.answers[answerer] = asked.value
-            flagged = names_maker(
-                self._league.participant(answerer), asked.value.text, asked.value.final_answer
-            )
-            kept = {**_content(asked.value), "names_maker": flagged}
+        if done.value is not None:
+            round_.answers[answerer] = done.value
         question = StepKey(round_.index, Role.QUESTION, setter_of(self._league, round_.index))
-        await self._finish(round_, key, asked, kept, needs=[question])
+        await self._finish(round_, key, done, needs=[question])
+        return True
+
+    async def _all_answered(
+        self, round_: _Round, answers: Mapping[str, asyncio.Task[bool]]
+    ) -> bool:
+        """Waits for all answers of a round, and has done what is due then; says whether it was."""
+        await asyncio.wait(answers.values())
+        if not all(task.result() for task in answers.values()):
+            return False
+        await self._subject.answered(round_.index, round_.question, round_.answers)
         return True
 
     async def _judge(
-        self, round_: _Round, judge: str, answers: Mapping[str, asyncio.Task[bool]]
+        self,
+        round_: _Round,
+        judge: str,
+        answers: Mapping[str, asyncio.Task[bool]],
+        together: asyncio.Task[bool] | None,
     ) -> bool:
         key = StepKey(round_.index, Role.JUDGMENT, judge)
         if key in self._finished:
             return True
         answerers = judged_by(self._league, round_.index, judge)
-        needed = [answers[answerer] for answerer in answerers]
+        needed = [answers[answerer] for answerer in answerers] if together is None else [together]
         await asyncio.wait(needed)
         if not all(task.result() for task in needed):
             return False
-        needs = [StepKey(round_.index, Role.ANSWER, answerer) for answerer in answerers]
+        shown_with = answerers if together is None else tuple(answers)
+        needs = [StepKey(round_.index, Role.ANSWER, answerer) for answerer in shown_with]
         there = [answerer for answerer in answerers if answerer in round_.answers]
         if not there:
             await self._on_disk(round_, needs)
@@ -246,55 +253,44 @@ class Player:
         if round_.question is None:
             raise AssertionError("a round without a question has no judgments")
         shown = shown_to(self._league, round_.index, judge, there)
-        request = self._requests.judgment(key, round_.question, round_.answers, shown)
+        request = self._subject.judgment(key, round_.question, round_.answers, shown)
         labels = [item.label for item in shown]
         asked = await self._asker.ask(
-            key, request, lambda reply: self._read_judgment(reply, labels)
+            key, request, lambda reply: self._subject.read_judgment(reply, labels)
         )
         if asked is None:
             return False
         marks: tuple[Mark, ...] = ()
         if asked.value is not None:
-            marks = self._marks(shown, asked.value)
-        content = {"shown": [vars(item) for item in shown]}
-        await self._finish(round_, key, asked, content, marks, needs=needs)
+            marks = self._subject.marks(shown, asked.value)
+        done = Done(asked=asked, value=asked.value, content={"shown": [vars(i) for i in shown]})
+        await self._finish(round_, key, done, marks, needs=needs)
         return True
-
-    def _read_judgment(self, reply: str, labels: Sequence[str]) -> JudgmentReply | Unreadable:
-        if self._league.subject is Subject.MATH:
-            return read_ranking(reply, labels)
-        return read_scores(reply, labels)
-
-    def _marks(self, shown: Sequence[Shown], judgment: JudgmentReply) -> tuple[Mark, ...]:
-        if self._league.subject is Subject.MATH:
-            participants = len(self._league.participants)
-            return ranking_marks(shown, judgment.values, judgment.reasons, participants)
-        return score_marks(shown, judgment.values, judgment.reasons)
 
     async def _finish(
         self,
         round_: _Round,
         key: StepKey,
-        asked: StepAsked[Any],
-        content: dict[str, Any] | None,
+        done: Done[Any],
         marks: Sequence[Mark] = (),
         *,
         needs: Sequence[StepKey] = (),
     ) -> None:
         """Sends a step's end to disk, once the steps that it rests on are there."""
+        asked = done.asked.asked
         step = StepRecord(
             key=key,
-            outcome=asked.asked.outcome,
-            cause=asked.asked.cause,
-            detail=asked.asked.detail,
-            reasks=asked.asked.reasks,
-            repaired=getattr(asked.value, "repaired", False),
-            calls=asked.calls,
-            content=content,
+            outcome=asked.outcome,
+            cause=asked.cause,
+            detail=asked.detail,
+            reasks=asked.reasks,
+            repaired=getattr(done.value, "repaired", False),
+            calls=done.asked.calls,
+            content=done.content,
         )
         kept = tuple(MarkRecord(round=key.round, judge=key.participant, **vars(m)) for m in marks)
         await self._on_disk(round_, needs)
-        round_.writes[key] = round_.writers.create_task(self._write(step, kept))
+        round_.writes[key] = round_.writers.create_task(self._write(step, kept, done))
 
     async def _on_disk(self, round_: _Round, keys: Sequence[StepKey]) -> None:
         """Waits until steps of a round are on disk.
@@ -307,10 +303,12 @@ class Player:
                 # Shielded: who waits for a write and is cancelled does not cancel it.
                 await asyncio.shield(write)
 
-    async def _write(self, step: StepRecord, marks: tuple[MarkRecord, ...]) -> None:
+    async def _write(
+        self, step: StepRecord, marks: tuple[MarkRecord, ...], done: Done[Any]
+    ) -> None:
         reply = self._asker.arrived.pop(step.key, None)
         try:
-            await carry_through(self._keep(step, marks, reply))
+            await carry_through(self._keep(step, marks, reply, done))
         except Exception:
             # Together they were not written; the reply, which is paid for, may be by itself.
             if reply is not None:
@@ -334,13 +332,12 @@ class Player:
         step: StepRecord,
         marks: tuple[MarkRecord, ...] = (),
         reply: CallRecord | None = None,
+        done: Done[Any] | None = None,
     ) -> None:
         self._left -= 1
         last = not self._left
-        await self._store.finish_step(self._run_id, step, marks, reply, last=last)
+        executions, cases = (done.executions, done.cases) if done is not None else ((), ())
+        await self._store.finish_step(
+            self._run_id, step, marks, reply, last=last, executions=executions, cases=cases
+        )
         self._ended = self._ended or last
-
-
-def _content(reply: QuestionReply | AnswerReply) -> dict[str, Any]:
-    """Returns what a reply says, without how it was read."""
-    return {k: v for k, v in vars(reply).items() if k != "repaired"}

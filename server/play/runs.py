@@ -10,22 +10,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from sandbox.runner import Runner
 from server.errors import (
     LeagueError,
     ModelUnavailableError,
     NotPlayingError,
+    SandboxUnavailableError,
     StoreError,
     TooManyRunsError,
     WrongStateError,
 )
-from server.league.league import Budget
+from server.league.league import Budget, League
 from server.league.prompts import PromptSet
-from server.play.admission import admit
+from server.play.admission import admit, sandbox_problem
+from server.play.failures import failure_of
 from server.play.ledger import Amount
 from server.play.player import Player
 from server.play.ports import ModelSource, RunStore
 from server.play.preparation import Preparations
-from server.store.records import Failure, NewRun, RunRecord, RunState
+from server.play.subject_choice import Subjects
+from server.store.records import NewRun, RunRecord, RunState
 from server.store.reopening import Reopened, refuse_to_reopen
 
 _log = logging.getLogger(__name__)
@@ -38,6 +42,7 @@ class Runs:
     Args:
         store: Where they are kept.
         models: Who is asked.
+        runner: Runs the programs of programming leagues.
         max_playing: Runs played at once; further ones wait in PENDING.
         max_waiting: Runs that may be playing or waiting before more are refused.
         playing: Whether runs are played at all.
@@ -47,6 +52,7 @@ class Runs:
         self,
         store: RunStore,
         models: ModelSource,
+        runner: Runner,
         *,
         max_playing: int,
         max_waiting: int,
@@ -54,6 +60,8 @@ class Runs:
     ) -> None:
         self._store = store
         self._models = models
+        self._runner = runner
+        self._subjects = Subjects(store, runner)
         self._playing = playing
         self._max_waiting = max_waiting
         self._places = asyncio.Semaphore(max_playing)
@@ -84,6 +92,7 @@ class Runs:
             NotPlayingError: This server plays nothing.
             TooManyRunsError: Too many runs wait already.
             ModelUnavailableError: A participant cannot play.
+            SandboxUnavailableError: It needs the sandbox, which cannot run programs.
             LeagueError: The store refuses; see `Store.create_run`.
         """
         self._must_play()
@@ -92,6 +101,9 @@ class Runs:
             return run, True
         admit(new.league, self._models)
         with self._place_among_waiting(new.request_id or new.run_id):
+            # To judge again takes no program to be run.
+            if not new.source_run and (problem := await self.sandbox_problem(new.league)):
+                raise SandboxUnavailableError(problem)
             if problems := await self._models.check(new.league.participants):
                 raise ModelUnavailableError(problems)
             run, existed = await self._store.create_run(new)
@@ -171,6 +183,10 @@ class Runs:
             if player := self._players.get(run_id):
                 player.set_limits(run.league.budget, run.league.max_concurrent_calls)
         return run
+
+    async def sandbox_problem(self, league: League) -> str:
+        """Says why a league's programs cannot be run here; empty if they can, or there are none."""
+        return await sandbox_problem(league, self._runner)
 
     def reserved(self, run_id: str) -> Amount:
         """Returns the calls of a run under way, and what they may take at worst."""
@@ -349,7 +365,7 @@ class Runs:
     async def _open_player(self, run: RunRecord, prompts: PromptSet) -> Player | None:
         """Returns the player of a run, known to all by now; `None` if it is not to be played."""
         run_id = run.run_id
-        player = Player(run, prompts, self._store, self._models)
+        player = Player(run, prompts, self._store, self._models, self._subjects)
         self._players[run_id] = player
         opened = False
         try:
@@ -376,7 +392,7 @@ class Runs:
         await self._store.set_state(run_id, RunState.CANCELLED, reason="cancelled on request")
 
     async def _failed(self, run_id: str, error: BaseException) -> None:
-        failure = _failure(error)
+        failure = failure_of(error)
         try:
             if failure.reason == StoreError.reason:
                 # Nothing is wrong with the run: it goes on once the store works. When
@@ -391,14 +407,3 @@ class Runs:
             # The store is what failed: the run keeps its state and is taken up
             # by the next server, with nothing lost.
             _log.exception("failure could not be kept", extra={"run": run_id})
-
-
-def _failure(error: BaseException) -> Failure:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if isinstance(error, LeagueError):
-        return Failure(reason=error.reason, message=error.message, metadata=error.metadata)
-    return Failure(
-        reason="INTERNAL",
-        message=f"the server failed ({type(error).__name__}); its log says more",
-    )

@@ -15,7 +15,7 @@ from llm_crowdsourced.v1 import run_service_pb2_grpc
 from server.league.league import Budget, League
 from server.league.prompts import load_prompts
 from server.models.registry import Models
-from server.play.admission import admit_subject, refusals
+from server.play.admission import refusals
 from server.play.estimate import estimate
 from server.play.runs import Runs
 from server.rpc import convert
@@ -69,7 +69,6 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         """Creates a run."""
         check(request)
         league = convert.league_from(request.league)
-        admit_subject(league.subject)
         run, existed = await self._full_disk.bounded(
             self._runs.create(self._new_run(request, league))
         )
@@ -81,12 +80,13 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         """Estimates a league."""
         check(request)
         league = convert.league_from(request.league)
-        admit_subject(league.subject)
         prices = {p.id: self._models.price(p.provider, p.model) for p in league.participants}
         made = estimate(league, load_prompts(league.subject), prices)
         problems = await self._models.check(league.participants)
         refused = refusals(league, self._models)
         refused += [f"{participant}: {why}" for participant, why in problems.items()]
+        if why := await self._runs.sandbox_problem(league):
+            refused.append(why)
         return convert.estimate_to(made, refused)
 
     async def GetRun(self, request: pb.GetRunRequest, context: Context) -> pb.GetRunResponse:

@@ -1,0 +1,90 @@
+"""Checks a programming question before anyone answers it: runs what its setter gave.
+
+What the runs mean is decided by `server.league.gate`, which knows no sandbox.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sandbox.model import MIB, Case
+from server.league.gate import Decision, Ran, decide, to_run, with_inputs
+from server.league.programs import Code, ProgrammingQuestion
+from server.play.executing import Executed, Executing
+from server.store.execution_records import ExecutionRecord, Purpose
+
+# An input is printed by a program as an output is, and may be larger than most.
+_GENERATED_BYTES = 16 * MIB
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What came of checking one version of a question.
+
+    Attributes:
+        decision: What follows from it.
+        executions: What was executed.
+    """
+
+    decision: Decision
+    executions: tuple[ExecutionRecord, ...]
+
+
+async def check(
+    executing: Executing,
+    question: ProgrammingQuestion,
+    *,
+    round_index: int,
+    setter: str,
+    attempt: int,
+) -> Checked:
+    """Runs a question's generator, and its reference twice on every case.
+
+    Args:
+        executing: Executes programs.
+        question: The question.
+        round_index: Its round.
+        setter: Who set it.
+        attempt: Which version of the question it is, from 0.
+
+    Raises:
+        sandbox.runner.UnavailableError: The sandbox cannot run programs.
+    """
+    records: list[ExecutionRecord] = []
+
+    def keep(executed: Executed, purpose: Purpose, code: Code, numbers: Sequence[int]) -> None:
+        records.append(
+            executed.record(
+                round_index=round_index,
+                participant=setter,
+                purpose=purpose,
+                code=code,
+                numbers=numbers,
+                attempt=attempt,
+            )
+        )
+
+    generated: Ran | None = None
+    wanted = {n: case for n, case in enumerate(question.cases, 1) if case.generated}
+    if question.generator is not None and wanted:
+        made = await executing.execute(
+            question.generator,
+            [Case(case.input.encode("utf-8", "replace")) for case in wanted.values()],
+            whole=True,
+            output_bytes=_GENERATED_BYTES,
+        )
+        keep(made, Purpose.GENERATOR, question.generator, list(wanted))
+        generated = Ran(compiled=made.compiled, cases=made.cases)
+    inputs, _ = with_inputs(question, generated)
+    numbers = [case.number for case in inputs if not case.dropped]
+    cases = to_run(question, inputs)
+    checker = question.checker.checker
+    # The second time nothing is new but the time: what changes then cannot be expected.
+    first, second = await asyncio.gather(
+        executing.execute(question.reference, cases, checker, whole=True),
+        executing.execute(question.reference, cases, checker, whole=True),
+    )
+    keep(first, Purpose.REFERENCE, question.reference, numbers)
+    keep(second, Purpose.REFERENCE_AGAIN, question.reference, numbers)
+    one, other = (Ran(compiled=ran.compiled, cases=ran.cases) for ran in (first, second))
+    return Checked(decide(question, generated, one, other), tuple(records))

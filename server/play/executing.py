@@ -1,0 +1,202 @@
+"""Executes the programs of one run, and keeps what came of it."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from sandbox.languages import LANGUAGES
+from sandbox.model import (
+    Case,
+    CaseResult,
+    Checker,
+    CompileResult,
+    Exact,
+    Job,
+    Verdict,
+)
+from sandbox.runner import QueueFullError, Runner
+from server.league.disputes import digest
+from server.league.programs import Code
+from server.store.execution_records import (
+    KEPT_OUTPUT_BYTES,
+    CaseRunRecord,
+    ExecutionRecord,
+    Purpose,
+)
+
+_KEPT_ERROR_BYTES = 8 << 10
+_KEPT_MESSAGE = 16_000
+# Programs of one run that wait for the sandbox or are in it; others have their turns too.
+_MOST_AT_ONCE = 32
+_FULL_RETRY_S = 0.5
+# Of all outputs of one execution that are to be used whole.
+_MOST_WHOLE_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Executed:
+    """What the sandbox said of one program.
+
+    Attributes:
+        compiled: How compiling ended.
+        cases: What it did on each case; empty where it did not compile.
+        digests: For each case, the digest of all that it printed.
+        sizes: For each case, how many bytes that was.
+    """
+
+    compiled: CompileResult
+    cases: tuple[CaseResult, ...]
+    digests: tuple[str, ...]
+    sizes: tuple[int, ...]
+
+    def record(
+        self,
+        *,
+        round_index: int,
+        participant: str,
+        purpose: Purpose,
+        code: Code,
+        numbers: Sequence[int],
+        attempt: int = 0,
+    ) -> ExecutionRecord:
+        """Returns it as it is kept.
+
+        Args:
+            round_index: The round.
+            participant: Whose program it is.
+            purpose: Why it was executed.
+            code: The program.
+            numbers: Numbers of the cases within the question, in order.
+            attempt: Which version of the question.
+        """
+        return ExecutionRecord(
+            round=round_index,
+            participant=participant,
+            purpose=purpose,
+            attempt=attempt,
+            language=code.language,
+            basis=code.basis,
+            source=code.source,
+            compile_verdict=str(self.compiled.verdict),
+            compile_message=self.compiled.message[:_KEPT_MESSAGE],
+            compile_s=self.compiled.wall_s,
+            toolchain=self.compiled.toolchain,
+            cases=tuple(
+                _case_record(number, result, found, size)
+                for number, result, found, size in zip(
+                    numbers, self.cases, self.digests, self.sizes, strict=False
+                )
+            ),
+        )
+
+
+class Executing:
+    """Executes the programs of one run.
+
+    Args:
+        runner: The sandbox.
+        run_id: The run, which takes its turn among other callers.
+    """
+
+    def __init__(self, runner: Runner, run_id: str) -> None:
+        self._runner = runner
+        self._caller = f"runs/{run_id}"
+        self._places = asyncio.Semaphore(_MOST_AT_ONCE)
+
+    async def execute(
+        self,
+        code: Code,
+        cases: Sequence[Case],
+        checker: Checker | None = None,
+        *,
+        whole: bool = False,
+        output_bytes: int | None = None,
+    ) -> Executed:
+        """Executes a program, after waiting for the sandbox.
+
+        Args:
+            code: The program, in a language that the sandbox has.
+            cases: Its cases.
+            checker: How outputs are compared with those that cases expect.
+            whole: Outputs are needed whole, up to a bound for all of them; without,
+                they are cut to what is kept.
+            output_bytes: What a case may print; the language's limit if `None`.
+
+        Raises:
+            sandbox.runner.UnavailableError: The sandbox cannot run programs.
+        """
+        limits = LANGUAGES[code.language].limits
+        if output_bytes is not None:
+            limits = replace(limits, output_bytes=output_bytes)
+        job = Job(
+            program=code.program,
+            cases=tuple(cases),
+            checker=checker or Exact(),
+            limits=limits,
+            caller=self._caller,
+        )
+        async with self._places:
+            while True:
+                try:
+                    return await self._executed(job, whole=whole)
+                except QueueFullError:
+                    # Other callers fill it; what was asked for here is waited for.
+                    await asyncio.sleep(_FULL_RETRY_S)
+
+    async def _executed(self, job: Job, *, whole: bool) -> Executed:
+        compiled: CompileResult | None = None
+        cases: list[CaseResult] = []
+        digests: list[str] = []
+        sizes: list[int] = []
+        left = _MOST_WHOLE_BYTES if whole else 0
+        async with aclosing(self._runner.execute(job)) as results:
+            async for result in results:
+                if isinstance(result, CompileResult):
+                    compiled = result
+                    continue
+                stdout = result.facts.stdout
+                sizes.append(len(stdout))
+                digests.append(digest(stdout))
+                left -= len(stdout)
+                if not whole:
+                    cases.append(_cut(result))
+                elif left >= 0:
+                    cases.append(result)
+                else:
+                    # In part, they are of no use.
+                    cases.append(replace(_cut(result), verdict=Verdict.OUTPUT_LIMIT))
+        if compiled is None:
+            raise AssertionError("a sandbox says how compiling ended")
+        return Executed(
+            compiled=compiled, cases=tuple(cases), digests=tuple(digests), sizes=tuple(sizes)
+        )
+
+
+def _cut(result: CaseResult) -> CaseResult:
+    """Returns a result that holds no more of its outputs than what is kept."""
+    facts = result.facts
+    kept = replace(
+        facts, stdout=facts.stdout[:KEPT_OUTPUT_BYTES], stderr=facts.stderr[:_KEPT_ERROR_BYTES]
+    )
+    return replace(result, facts=kept)
+
+
+def _case_record(number: int, result: CaseResult, found: str, size: int) -> CaseRunRecord:
+    facts = _cut(result).facts
+    return CaseRunRecord(
+        number=number,
+        name=result.name,
+        verdict=str(result.verdict),
+        exit_status=facts.exit_status,
+        signal=facts.signal,
+        cpu_s=facts.cpu_s,
+        wall_s=facts.wall_s,
+        peak_memory_bytes=facts.peak_memory_bytes,
+        stdout=facts.stdout,
+        stderr=facts.stderr,
+        output_bytes=size,
+        output_cut=facts.stdout_cut,
+        digest=found,
+        detail=result.detail,
+    )

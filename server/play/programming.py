@@ -1,0 +1,360 @@
+"""Programming: questions with references that were run, answers that are, scores with evidence."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from sandbox.model import Case
+from sandbox.runner import UnavailableError
+from server.league.display import Shown
+from server.league.disputes import disputed
+from server.league.evidence import evidence
+from server.league.league import EvidenceView, League, QuestionGate
+from server.league.near_copies import near_copy
+from server.league.outcome import Outcome
+from server.league.programming_replies import read_program, read_programming_question
+from server.league.programs import (
+    CheckerChoice,
+    Code,
+    CodeAnswer,
+    ProgrammingQuestion,
+    QuestionCheck,
+)
+from server.league.prompts import PromptSet
+from server.league.reading import Unreadable
+from server.league.replies import JudgmentReply, names_maker, read_scores
+from server.league.schedule import Role, StepKey
+from server.league.scoring import Mark, score_marks
+from server.models.chat import ChatRequest
+from server.play.asker import Asker, StepAsked
+from server.play.checking import Checked, check
+from server.play.executing import Executing
+from server.play.ports import RunStore
+from server.play.programming_requests import ProgrammingRequests
+from server.play.subjects import Done
+from server.store.execution_records import ExecutionRecord, Purpose, QuestionCaseRecord
+from server.store.records import RunRecord, StepRecord
+
+
+@dataclass(frozen=True)
+class SetQuestion:
+    """A question that is played.
+
+    Attributes:
+        question: As its setter gave it.
+        check: What came of checking it.
+    """
+
+    question: ProgrammingQuestion
+    check: QuestionCheck
+
+    @property
+    def repaired(self) -> bool:
+        """The reply was broken JSON and was mended."""
+        return self.question.repaired
+
+
+@dataclass(frozen=True)
+class GivenAnswer:
+    """An answer with what its program did."""
+
+    answer: CodeAnswer
+    execution: ExecutionRecord
+
+    @property
+    def repaired(self) -> bool:
+        """The reply was broken JSON and was mended."""
+        return self.answer.repaired
+
+
+class Programming:
+    """See `server.play.subjects.Subject`.
+
+    Args:
+        run: The run.
+        prompts: Its prompts.
+        asker: Asks for its steps.
+        store: Where executions are.
+        executing: Executes its programs.
+    """
+
+    judged_together = True
+
+    def __init__(
+        self,
+        run: RunRecord,
+        prompts: PromptSet,
+        asker: Asker,
+        store: RunStore,
+        executing: Executing,
+    ) -> None:
+        self._run_id = run.run_id
+        self._league: League = run.league
+        self._asker = asker
+        self._store = store
+        self._executing = executing
+        self._requests = ProgrammingRequests(run.run_id, run.league, prompts)
+        # Texts of the questions that are played, by round.
+        self._texts: dict[int, str] = {}
+        self._cases: dict[int, list[QuestionCaseRecord]] = {}
+        self._executions: dict[int, dict[str, ExecutionRecord]] = {}
+        self._disputed: dict[int, frozenset[int]] = {}
+
+    def begun(self, finished: Iterable[StepRecord]) -> None:
+        """Takes the texts of the questions that are on record: they must not come again."""
+        for step in finished:
+            if step.key.role is Role.QUESTION and step.outcome is Outcome.OK and step.content:
+                self._texts[step.key.round] = step.content["text"]
+
+    async def take_up(self, round_index: int) -> None:
+        """Takes up the cases of a round and what its answers did."""
+        cases, executions = await asyncio.gather(
+            self._store.question_cases(self._run_id, round_index),
+            self._store.executions(self._run_id, round_index),
+        )
+        self._cases[round_index] = cases
+        self._executions[round_index] = {
+            each.participant: each for each in executions if each.purpose is Purpose.ANSWER
+        }
+
+    async def question(self, key: StepKey) -> Done[SetQuestion] | None:
+        """Has a question set, checked, and mended by its setter where that is needed."""
+        request = self._requests.question(key)
+        executions: list[ExecutionRecord] = []
+        best: tuple[StepAsked[Any], ProgrammingQuestion, Checked] | None = None
+        asked: StepAsked[ProgrammingQuestion] | None = None
+        reasks = repairs = 0
+        while True:
+            asked = await self._asker.ask(key, request, self._reader(key.round), before=asked)
+            if asked is None:
+                return None
+            reasks += asked.asked.reasks
+            if asked.value is None:
+                if best is None:
+                    return Done(asked=asked, executions=executions)
+                # What was there before it was to be mended is played as it is.
+                before, question, checked = best
+                asked = replace(asked, asked=before.asked)
+                break
+            await self._asker.keep(key)
+            question = asked.value
+            checked_now = await self._check(key, question, repairs)
+            if checked_now is None:
+                return None
+            checked = checked_now
+            executions += checked.executions
+            best = (asked, question, checked)
+            if not checked.decision.repair or repairs >= self._league.programming.max_repairs:
+                break
+            repairs += 1
+            request = self._requests.repair(key, question, checked.decision.repair)
+        checked_as = replace(checked.decision.check, repairs=repairs)
+        asked = replace(asked, asked=replace(asked.asked, reasks=reasks))
+        return self._set(key, asked, question, checked_as, executions)
+
+    def question_of(self, step: StepRecord) -> SetQuestion:
+        """Returns the question of a step on record."""
+        content = step.content or {}
+        checker = dict(content["checker"])
+        code = checker.pop("code")
+        question = ProgrammingQuestion(
+            text=content["text"],
+            reference=Code(**content["reference"]),
+            cases=(),
+            checker=CheckerChoice(**checker, code=None if code is None else Code(**code)),
+            marking_scheme=content["marking_scheme"],
+            principle=content["principle"],
+            repaired=step.repaired,
+        )
+        check_ = QuestionCheck(
+            verified=content["verified"],
+            cases=tuple(record.case for record in self._cases.get(step.key.round, ())),
+            repairs=content["repairs"],
+            detail=content["check_detail"],
+        )
+        return SetQuestion(question, check_)
+
+    async def answer(self, key: StepKey, question: SetQuestion) -> Done[GivenAnswer] | None:
+        """Has a question answered, and the answer executed."""
+        asked = await self._asker.ask(
+            key, self._requests.answer(key, question.question), read_program
+        )
+        if asked is None:
+            return None
+        answer = asked.value
+        if answer is None:
+            return Done(asked=asked)
+        # It is paid for, and the sandbox may take a while.
+        await self._asker.keep(key)
+        execution = await self._execute(key, answer.code, question)
+        if execution is None:
+            return None
+        author = self._league.participant(key.participant)
+        content = {
+            "text": answer.text,
+            "final_answer": answer.code.source,
+            "language": answer.code.language,
+            "basis": answer.code.basis,
+            "named": answer.code.named,
+            "names_maker": names_maker(author, answer.text, answer.code.source),
+        }
+        return Done(
+            asked=asked,
+            value=GivenAnswer(answer, execution),
+            content=content,
+            executions=(execution,),
+        )
+
+    def answer_of(self, step: StepRecord, question: SetQuestion) -> GivenAnswer:  # noqa: ARG002
+        """Returns the answer of a step on record."""
+        content = step.content or {}
+        code = Code(
+            language=content["language"],
+            source=content["final_answer"],
+            basis=content["basis"],
+            named=content["named"],
+        )
+        answer = CodeAnswer(code=code, text=content["text"], repaired=step.repaired)
+        return GivenAnswer(answer, self._executions[step.key.round][step.key.participant])
+
+    async def answered(
+        self, round_index: int, question: SetQuestion, answers: Mapping[str, GivenAnswer]
+    ) -> None:
+        """Finds the cases on which the answers agree against the reference."""
+        executions = [given.execution for given in answers.values()]
+        found = disputed(question.check.kept, executions)
+        self._disputed[round_index] = found
+        if found:
+            await self._store.record_disputes(self._run_id, round_index, sorted(found))
+
+    def judgment(
+        self,
+        key: StepKey,
+        question: SetQuestion,
+        answers: Mapping[str, GivenAnswer],
+        shown: Sequence[Shown],
+    ) -> ChatRequest:
+        """Returns what a judge is asked: the code, and what it did unless that is hidden."""
+        seen: dict[str, dict[str, Any]] | None = None
+        if self._league.programming.evidence is EvidenceView.SHOWN:
+            found = self._disputed[key.round]
+            seen = {
+                item.answerer: evidence(
+                    answers[item.answerer].execution, question.check.cases, found
+                )
+                for item in shown
+            }
+        given = {item.answerer: answers[item.answerer].answer for item in shown}
+        return self._requests.judgment(
+            key, question.question, question.check, given, evidence=seen, shown=shown
+        )
+
+    def read_judgment(self, reply: str, labels: Sequence[str]) -> JudgmentReply | Unreadable:
+        """Reads scores."""
+        return read_scores(reply, labels)
+
+    def marks(self, shown: Sequence[Shown], judgment: JudgmentReply) -> tuple[Mark, ...]:
+        """Returns the marks of scores."""
+        return score_marks(shown, judgment.values, judgment.reasons)
+
+    def _reader(self, round_index: int) -> Callable[[str], ProgrammingQuestion | Unreadable]:
+        def read(reply: str) -> ProgrammingQuestion | Unreadable:
+            question = read_programming_question(reply)
+            if isinstance(question, Unreadable):
+                return question
+            others = {index: text for index, text in self._texts.items() if index != round_index}
+            if near_copy(question.text, others) is not None:
+                return Unreadable(
+                    "near_copy",
+                    '"problem" was nearly the same as another problem of this contest; '
+                    "set one that turns on another idea",
+                )
+            self._texts[round_index] = question.text
+            return question
+
+        return read
+
+    def _set(
+        self,
+        key: StepKey,
+        asked: StepAsked[Any],
+        question: ProgrammingQuestion,
+        check_: QuestionCheck,
+        executions: Sequence[ExecutionRecord],
+    ) -> Done[SetQuestion]:
+        """Returns a question that was checked; one that may not be played is no value."""
+        content = {
+            "text": question.text,
+            "marking_scheme": question.marking_scheme,
+            "principle": question.principle,
+            "reference_answer": question.reference.source,
+            "reference": asdict(question.reference),
+            "checker": asdict(question.checker),
+            "generator": None if question.generator is None else asdict(question.generator),
+            "verified": check_.verified,
+            "repairs": check_.repairs,
+            "check_detail": check_.detail,
+        }
+        value: SetQuestion | None = SetQuestion(question, check_)
+        if not check_.verified and self._league.programming.question_gate is QuestionGate.REQUIRE:
+            value = None
+            ended = replace(
+                asked.asked,
+                outcome=Outcome.UNPARSABLE,
+                value=None,
+                cause="question_unverified",
+                detail=check_.detail,
+            )
+            asked = replace(asked, asked=ended)
+        return Done(
+            asked=asked,
+            value=value,
+            content=content,
+            executions=executions,
+            cases=[QuestionCaseRecord(round=key.round, case=case) for case in check_.cases],
+        )
+
+    async def _check(
+        self, key: StepKey, question: ProgrammingQuestion, attempt: int
+    ) -> Checked | None:
+        """Checks a question; `None` when the run stops before that."""
+        if self._asker.stopped:
+            return None
+        try:
+            return await check(
+                self._executing,
+                question,
+                round_index=key.round,
+                setter=key.participant,
+                attempt=attempt,
+            )
+        except UnavailableError as error:
+            self._pause(error)
+            return None
+
+    async def _execute(
+        self, key: StepKey, code: Code, question: SetQuestion
+    ) -> ExecutionRecord | None:
+        """Executes an answer on the kept cases; `None` when the run stops before that."""
+        if self._asker.stopped:
+            return None
+        kept = question.check.kept
+        cases = [Case(case.input, case.expected, case.name) for case in kept]
+        try:
+            executed = await self._executing.execute(code, cases, question.question.checker.checker)
+        except UnavailableError as error:
+            self._pause(error)
+            return None
+        return executed.record(
+            round_index=key.round,
+            participant=key.participant,
+            purpose=Purpose.ANSWER,
+            code=code,
+            numbers=[case.number for case in kept],
+        )
+
+    def _pause(self, error: UnavailableError) -> None:
+        self._asker.pause(
+            f"{error}; when that is mended, resume the run: runs.py resume {self._run_id}"
+        )
