@@ -25,6 +25,13 @@ def _everyone(n: int) -> list[tuple[int, str]]:
 SITUATIONS = {
     "complete": Recipe(n=5, noise=0.2, cycles=2),
     "programming": Recipe(n=4, noise=0.1, subject="programming"),
+    "programs": Recipe(n=5, noise=0.2, subject="programming", programs=True),
+    "programs, little there": Recipe(
+        n=3,
+        subject="programming",
+        programs=True,
+        holes=Holes(void=[1], judgments=[(2, "model-a")], answers=[(3, "model-b")]),
+    ),
     "smallest": Recipe(n=3),
     "not begun": Recipe(n=3, holes=Holes(not_begun=[1, 2, 3])),
     "half way": Recipe(n=4, holes=Holes(not_begun=[3, 4], judgments=[(2, "model-a")])),
@@ -33,6 +40,9 @@ SITUATIONS = {
     "no judgment readable": Recipe(n=4, holes=Holes(judgments=_everyone(4))),
     "no answer": Recipe(n=3, holes=Holes(answers=_everyone(3))),
     "attacked": Recipe(names=NAMES, texts=ATTACK, noise=0.2),
+    "attacked by programs": Recipe(
+        names=NAMES, texts=ATTACK, noise=0.2, subject="programming", programs=True
+    ),
 }
 
 
@@ -42,10 +52,10 @@ def situation(request: pytest.FixtureRequest) -> Dataset:
     return league(SITUATIONS[request.param])
 
 
-@pytest.fixture
-def attacked() -> Dataset:
-    """A league whose models attack the report."""
-    return league(SITUATIONS["attacked"])
+@pytest.fixture(params=["attacked", "attacked by programs"])
+def attacked(request: pytest.FixtureRequest) -> Dataset:
+    """Leagues whose models attack the report."""
+    return league(SITUATIONS[request.param])
 
 
 @pytest.fixture

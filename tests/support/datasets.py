@@ -17,6 +17,7 @@ from analysis.dataset import (
     Run,
     StepResult,
 )
+from tests.support.programs import drawn_verdicts, executed
 
 OK = StepResult(outcome="ok", calls=1)
 STARTED = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -59,6 +60,7 @@ class Recipe:
         judges: Who judges; everybody by default.
         seed: Seed of the noise.
         id: Id of the run.
+        programs: Whether answers were run; for programming.
     """
 
     n: int = 4
@@ -72,6 +74,7 @@ class Recipe:
     judges: Sequence[str] = ()
     seed: int = 1
     id: str = "run-1"
+    programs: bool = False
 
     def ids(self) -> tuple[str, ...]:
         """Ids of the participants, in league order."""
@@ -97,7 +100,7 @@ def league_run(recipe: Recipe) -> Run:
         _round(recipe, judges, index + 1, setter, generator)
         for index, setter in enumerate(ids * recipe.cycles)
     )
-    return Run(
+    run = Run(
         id=recipe.id,
         title="A synthetic league",
         subject=recipe.subject,
@@ -120,6 +123,9 @@ def league_run(recipe: Recipe) -> Run:
         started_at=STARTED,
         ended_at=STARTED.replace(hour=11),
     )
+    if not recipe.programs:
+        return run
+    return executed(run, drawn_verdicts(run, recipe.ability), text=recipe.texts)
 
 
 def _round(
