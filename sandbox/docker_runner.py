@@ -45,6 +45,7 @@ _TOO_LARGE = "the compiled program alone takes more memory than a case may use"
 class _Progress:
     """How far a job is, over all the containers that it has had."""
 
+    begun: bool = False
     compiled: CompileResult | None = None
     done: int = 0
     lost: int = 0
@@ -124,6 +125,12 @@ class DockerRunner:
                 told = await self._after_loss(job, progress, str(error))
                 if told is not None:
                     yield told
+            except UnavailableError:
+                # Whoever has nothing yet is told at once.
+                progress.lost += 1
+                if not progress.begun or progress.lost > _MOST_LOST or self._pool.closed:
+                    raise
+                await self._wait_for_daemon()
             if progress.compiled is not None and progress.compiled.verdict is not Verdict.ACCEPTED:
                 return
 
@@ -133,13 +140,10 @@ class DockerRunner:
         Raises:
             UnavailableError: The daemon does not come back.
         """
-        if problem := await self.problem():
-            deadline = asyncio.get_running_loop().time() + _BACK_WITHIN_S
-            while problem:
-                if asyncio.get_running_loop().time() > deadline:
-                    raise UnavailableError(problem)
-                await asyncio.sleep(_LOOK_AGAIN_S)
-                problem = await self.problem()
+        if progress.lost:
+            # A daemon that stops ends its containers first, and answers until then.
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        if await self._wait_for_daemon():
             # Not the program's doing.
             return None
         progress.lost += 1
@@ -154,10 +158,26 @@ class DockerRunner:
         progress.done += 1
         return CaseResult(name=case.name, verdict=Verdict.SANDBOX_ERROR, detail=detail)
 
+    async def _wait_for_daemon(self) -> bool:
+        """Waits until the daemon is back; returns whether it was away.
+
+        Raises:
+            UnavailableError: It does not come back.
+        """
+        deadline = asyncio.get_running_loop().time() + _BACK_WITHIN_S
+        away = False
+        while problem := await self.problem():
+            if asyncio.get_running_loop().time() > deadline:
+                raise UnavailableError(problem)
+            away = True
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        return away
+
     async def _in_one_box(
         self, job: Job, language: Language, progress: _Progress
     ) -> AsyncGenerator[Result, None]:
         box = await self._pool.take()
+        progress.begun = True
         checking = Checking(job.checker, self._pool)
         try:
             self._toolchains = box.toolchains

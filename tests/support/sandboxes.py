@@ -130,7 +130,7 @@ def busy(image: str, docker_host: str = "") -> list[str]:
             # It may not have started yet, or be gone by now.
             with contextlib.suppress(APIError):
                 top = daemon.api.top(container_id, ps_args="-eo pid,args")
-                if any(f"{BUILD}/main." in " ".join(each) for each in top["Processes"]):
+                if any(f"{BUILD}/main." in " ".join(each) for each in top["Processes"] or ()):
                     found.append(container_id)
     return found
 
