@@ -1,7 +1,7 @@
 """The charts: scores as bars, and who met what as heat maps. Radars are in `radar`."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import altair as alt
 
@@ -43,44 +43,20 @@ def scale_name(dataset: Dataset) -> str:
 def score_bars(standings: Sequence[Standing], dataset: Dataset) -> Any:
     """Returns grouped bars of answer and question score, with the interval of the former."""
     names = unique_names([s.model for s in standings], _NAME)
-    bars, rules, blanks = [], [], []
-    for s in standings:
-        name = names[s.model]
-        for kind, value, high in (
-            (ANSWERS, s.answer_score, s.high),
-            (QUESTIONS, s.question_score, None),
-        ):
-            row = {"model": name, "kind": kind}
-            if value is None:
-                blanks.append(row | {"value": 0.0, "text": "no marks"})
-                continue
-            end = value if high is None else max(value, high)
-            bars.append(row | {"value": value, "end": end, "text": f"{value:.2f}"})
-        if s.low is not None:
-            rules.append({"model": name, "kind": ANSWERS, "low": s.low, "high": s.high})
-    y = alt.Y("model:N", sort=list(names.values()), title=None)
-    offset = alt.YOffset("kind:N", sort=[ANSWERS, QUESTIONS])
-    x = alt.Scale(domain=[0, full_mark(dataset)], nice=False)
-    color = alt.Color(
-        "kind:N",
-        title="Mean of",
-        sort=[ANSWERS, QUESTIONS],
-        scale=alt.Scale(domain=[ANSWERS, QUESTIONS], range=[BLUE, ORANGE]),
-        legend=alt.Legend(orient="top", direction="horizontal", labelLimit=400),
-    )
-    layers = alt.layer(
-        alt.Chart(data(bars))
-        .mark_bar(height={"band": 0.86})
-        .encode(
-            y=y, yOffset=offset, color=color, x=alt.X("value:Q", scale=x, title=scale_name(dataset))
-        ),
-        alt.Chart(data(rules))
-        .mark_rule(color=INK, strokeWidth=1.6)
-        .encode(y=y, yOffset=offset, x=alt.X("low:Q", scale=x), x2="high:Q"),
-        _bar_text(bars, INK).encode(y=y, yOffset=offset, x=alt.X("end:Q", scale=x), text="text:N"),
-        _bar_text(blanks, SOFT).encode(
-            y=y, yOffset=offset, x=alt.X("value:Q", scale=x), text="text:N"
-        ),
+    bars = [
+        Bar(names[s.model], kind, value, low, high, "no marks")
+        for s in standings
+        for kind, value, low, high in (
+            (ANSWERS, s.answer_score, s.low, s.high),
+            (QUESTIONS, s.question_score, None, None),
+        )
+    ]
+    layers = grouped_bars(
+        bars,
+        {ANSWERS: BLUE, QUESTIONS: ORANGE},
+        top=full_mark(dataset),
+        axis=scale_name(dataset),
+        legend="Mean of",
     )
     rounds = sum(len(run.rounds) for run in dataset.runs)
     marks = sum(s.marks for s in standings)
@@ -100,7 +76,73 @@ def score_bars(standings: Sequence[Standing], dataset: Dataset) -> Any:
     )
 
 
-def _bar_text(rows: list[dict[str, Any]], color: str) -> Any:
+class Bar(NamedTuple):
+    """A bar of a model: its value with an interval, and what stands there without a value."""
+
+    model: str
+    kind: str
+    value: float | None
+    low: float | None
+    high: float | None
+    blank: str
+
+
+def grouped_bars(
+    bars: Sequence[Bar],
+    colors: Mapping[str, str],
+    *,
+    top: float,
+    axis: str,
+    legend: str | None = None,
+    digits: int = 2,
+) -> Any:
+    """Returns the layers of bars grouped by model, from the best down.
+
+    Args:
+        bars: The bars, models in order.
+        colors: By kind of bar, in order.
+        top: End of the scale, which begins at 0.
+        axis: Title of the scale.
+        legend: Title of the legend.
+        digits: Decimals of the figures.
+    """
+    there, rules, blanks = [], [], []
+    for bar in bars:
+        row = {"model": bar.model, "kind": bar.kind}
+        if bar.value is None:
+            blanks.append(row | {"value": 0.0, "text": bar.blank})
+            continue
+        end = bar.value if bar.high is None else max(bar.value, bar.high)
+        text = f"{bar.value:.{digits}f}"
+        there.append(row | {"value": bar.value, "end": end, "text": text})
+        if bar.low is not None:
+            rules.append(row | {"low": bar.low, "high": bar.high})
+    kinds = list(colors)
+    y = alt.Y("model:N", sort=list(dict.fromkeys(bar.model for bar in bars)), title=None)
+    offset = alt.YOffset("kind:N", sort=kinds)
+    x = alt.Scale(domain=[0, top], nice=False)
+    color = alt.Color(
+        "kind:N",
+        title=legend,
+        sort=kinds,
+        scale=alt.Scale(domain=kinds, range=list(colors.values())),
+        legend=alt.Legend(orient="top", direction="horizontal", labelLimit=400),
+    )
+    return alt.layer(
+        alt.Chart(data(there))
+        .mark_bar(height={"band": 0.86})
+        .encode(y=y, yOffset=offset, color=color, x=alt.X("value:Q", scale=x, title=axis)),
+        alt.Chart(data(rules))
+        .mark_rule(color=INK, strokeWidth=1.6)
+        .encode(y=y, yOffset=offset, x=alt.X("low:Q", scale=x), x2="high:Q"),
+        bar_text(there, INK).encode(y=y, yOffset=offset, x=alt.X("end:Q", scale=x), text="text:N"),
+        bar_text(blanks, SOFT).encode(
+            y=y, yOffset=offset, x=alt.X("value:Q", scale=x), text="text:N"
+        ),
+    )
+
+
+def bar_text(rows: list[dict[str, Any]], color: str) -> Any:
     """Returns the layer of texts beside bars, which may leave the frame."""
     return alt.Chart(data(rows)).mark_text(align="left", dx=5, fontSize=11, color=color, clip=False)
 

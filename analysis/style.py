@@ -9,11 +9,24 @@ from analysis.rendering import font_list
 # Okabe and Ito's palette, which people with any colour vision can tell apart.
 BLUE = "#0072B2"
 ORANGE = "#E69F00"
+GREEN = "#009E73"
 INK = "#1f2933"
 SOFT = "#66707a"
 MISSING = "#e3e6e9"
 LINE = "#d5dadf"
 DIVERGING = ["#b35806", "#f7f7f7", "#542788"]
+VERDICT_COLORS = {
+    "accepted": GREEN,
+    "wrong_answer": "#D55E00",
+    "time_limit": ORANGE,
+    "memory_limit": "#56B4E9",
+    "output_limit": "#F0E442",
+    "runtime_error": "#CC79A7",
+    "compile_error": INK,
+    "security_violation": "#7a1fa2",
+    "sandbox_error": "#c3c9cf",
+}
+"""Verdicts in the order in which they are shown."""
 
 
 def data(rows: list[dict[str, Any]]) -> alt.Data:

@@ -110,8 +110,8 @@ def test_unanimous_questions_get_a_wilson_interval() -> None:
 
 def test_wilson_by_hand() -> None:
     # 0 of 10 and 5 of 10, to four places, by the published formula.
-    assert wilson(0, 10) == (pytest.approx(0, abs=1e-12), pytest.approx(0.2775, abs=1e-4))
-    assert wilson(0.5, 10) == (pytest.approx(0.2366, abs=1e-4), pytest.approx(0.7634, abs=1e-4))
+    assert [round(end, 4) for end in wilson(0, 10)] == [0, 0.2775]
+    assert [round(end, 4) for end in wilson(0.5, 10)] == [0.2366, 0.7634]
 
 
 def test_what_says_nothing_is_left_out_and_counted() -> None:
