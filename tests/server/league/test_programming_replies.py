@@ -336,7 +336,8 @@ def test_forms_of_a_case(case: object, expected: tuple[str, str | None]) -> None
 def test_cases_may_be_named_or_none() -> None:
     named = question(cases={"first": {"input": "a"}, "second": "b"})
     assert [case.input for case in named.cases] == ["a", "b"]
-    for none in ([], None, "", {}):
+    nothing: tuple[object, ...] = ([], None, "", {})
+    for none in nothing:
         assert question(cases=none).cases == ()
     assert len(question(cases=["1"] * MAX_CASES).cases) == MAX_CASES
 
