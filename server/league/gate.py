@@ -1,0 +1,344 @@
+"""What comes of a question once its reference was run on its cases: pure.
+
+Its cases are kept or dropped, each with a reason, and what is wrong is put into one
+text for its setter. That text is the same whenever the same programs do the same: it
+names no times, no amounts of memory and no files of the sandbox, and cites an output
+only if two runs of the reference printed it alike.
+"""
+
+import json
+import re
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from sandbox.checker import compare
+from sandbox.model import Case, CaseResult, CompileResult, ProgramChecker, Verdict
+from server.league.excerpts import excerpt
+from server.league.programs import CheckedCase, GivenCase, ProgrammingQuestion, QuestionCheck
+
+_MOST_PROBLEMS = 5
+_MOST_MESSAGE = 1200
+_MOST_TEXT = 200
+_SANDBOX_FAILED = "the sandbox failed on it"
+_ENDED = frozenset({Verdict.ACCEPTED, Verdict.WRONG_ANSWER})
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+_PATH = re.compile(r"(?<![\w.])(?:/[\w.+@~-]+)+/?")
+_SOURCE = re.compile(r"/build/([A-Za-z]+\.[a-z]+)")
+_ADDRESS = re.compile(r"\b0[xX][0-9a-fA-F]+")
+_DURATION = re.compile(r"\b\d+(?:\.\d+)? ?(?:ns|us|µs|ms|s|secs?|seconds?)\b")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """What a program did, as the sandbox says.
+
+    Attributes:
+        compiled: What its compiler said.
+        cases: What it did on each case, in order; empty if it did not compile.
+    """
+
+    compiled: CompileResult
+    cases: tuple[CaseResult, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What is decided on a version of a question.
+
+    Attributes:
+        check: Its cases, if nothing is mended. `repairs` is left for whoever counts.
+        repair: What its setter should mend, bounded; empty if there is nothing.
+    """
+
+    check: QuestionCheck
+    repair: str = ""
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """What is wrong with a case: the reason it is dropped for, and what the setter is told.
+
+    A problem with nothing to tell is none of the setter's making.
+    """
+
+    dropped: str
+    told: str = ""
+
+
+def with_inputs(
+    question: ProgrammingQuestion, generated: Ran | None
+) -> tuple[tuple[CheckedCase, ...], tuple[str, ...]]:
+    """Returns the cases of a question with their inputs, and what is wrong with generated ones.
+
+    A case without an input is dropped already; the reference is run on the others.
+
+    Args:
+        question: The question.
+        generated: What its generator did on the inputs of the generated cases, in
+            order; `None` if there is nothing to generate.
+    """
+    results = iter(generated.cases if generated is not None else ())
+    cases: list[CheckedCase] = []
+    told: list[str] = []
+    for number, given in enumerate(question.cases, 1):
+        case = CheckedCase(
+            number=number, name=f"case {number}", input=b"", generated=given.generated
+        )
+        if not given.generated:
+            cases.append(replace(case, input=given.input.encode("utf-8", "replace")))
+            continue
+        result = next(results, None)
+        problem = _generator_problem(generated, result, given)
+        if problem is not None:
+            cases.append(replace(case, dropped=problem.dropped))
+            if problem.told:
+                told.append(f"{case.name}: {problem.told}")
+        elif result is not None:
+            cases.append(replace(case, input=result.facts.stdout))
+    if generated is not None and generated.compiled.verdict is not Verdict.ACCEPTED:
+        told = [_compiler_says("generator", generated.compiled)] if told else []
+    return tuple(cases), tuple(told)
+
+
+def to_run(question: ProgrammingQuestion, cases: Sequence[CheckedCase]) -> tuple[Case, ...]:
+    """Returns what the reference is to be run on, twice: each case that has an input."""
+    expected = [given.expected for given in question.cases]
+    return tuple(
+        Case(case.input, _as_bytes(expected[case.number - 1]), case.name)
+        for case in cases
+        if not case.dropped
+    )
+
+
+def decide(
+    question: ProgrammingQuestion,
+    generated: Ran | None,
+    first: Ran | None,
+    second: Ran | None,
+) -> Decision:
+    """Decides on a version of a question. Takes time linear in what was printed.
+
+    Args:
+        question: The question.
+        generated: What its generator did; `None` if there is nothing to generate.
+        first: What its reference did on the cases of `to_run`; `None` if there were
+            none.
+        second: What it did on them when it was run again.
+    """
+    cases, told = with_inputs(question, generated)
+    if not question.cases:
+        told = ("it has no cases; give some, with edge cases and large ones",)
+    compiled = first.compiled if first is not None else None
+    if compiled is not None and compiled.verdict is not Verdict.ACCEPTED:
+        failed = compiled.verdict is Verdict.SANDBOX_ERROR
+        why = _SANDBOX_FAILED if failed else "its reference does not compile"
+        if not failed:
+            told = (_compiler_says("reference", compiled), *told)
+        return _decision([replace(c, dropped=c.dropped or why) for c in cases], told)
+    checked, told_of_runs = _checked(question, cases, _results(first), _results(second))
+    return _decision(checked, (*told, *told_of_runs))
+
+
+def _checked(
+    question: ProgrammingQuestion,
+    cases: Sequence[CheckedCase],
+    first: Sequence[CaseResult],
+    second: Sequence[CaseResult],
+) -> tuple[list[CheckedCase], list[str]]:
+    """Returns the cases after the reference was run on them, and what is wrong with them."""
+    told: list[str] = []
+    checked: list[CheckedCase] = []
+    runs = zip(first, second, strict=False)
+    for case in cases:
+        if case.dropped:
+            checked.append(case)
+            continue
+        one, other = next(runs, (None, None))
+        problem = _reference_problem(question, case, one, other)
+        if problem is None and one is not None:
+            checked.append(replace(case, expected=one.facts.stdout))
+        elif problem is not None:
+            checked.append(replace(case, dropped=problem.dropped))
+            if problem.told:
+                told.append(f"{case.name}: {problem.told}")
+    return checked, told
+
+
+def _results(ran: Ran | None) -> tuple[CaseResult, ...]:
+    return ran.cases if ran is not None else ()
+
+
+def _decision(cases: Sequence[CheckedCase], told: Sequence[str]) -> Decision:
+    verified = any(not case.dropped for case in cases)
+    detail = "" if verified else _why_unverified(cases)
+    check = QuestionCheck(verified=verified, cases=tuple(cases), detail=detail)
+    if not told:
+        return Decision(check=check)
+    lines = [*told[:_MOST_PROBLEMS]]
+    if len(told) > _MOST_PROBLEMS:
+        lines.append(f"and so on, {len(told) - _MOST_PROBLEMS} problems more")
+    return Decision(check=check, repair="\n".join(lines))
+
+
+def _why_unverified(cases: Sequence[CheckedCase]) -> str:
+    if not cases:
+        return "it has no cases"
+    reasons = list(dict.fromkeys(case.dropped for case in cases))
+    more = "; others for other reasons" if len(reasons) > 1 else ""
+    return f"none of its cases could be kept: {reasons[0]}{more}"
+
+
+def _generator_problem(
+    generated: Ran | None, result: CaseResult | None, given: GivenCase
+) -> _Problem | None:
+    """Returns what is wrong with what the generator printed for a case; `None` if nothing is."""
+    if (broken := _broken_generator(generated)) is not None:
+        return broken
+    if result is None or result.verdict is Verdict.SANDBOX_ERROR:
+        return _Problem(_SANDBOX_FAILED)
+    reads = f"; it reads {_quoted(given.input)}"
+    if result.verdict not in _ENDED:
+        why = f"its generator {_ending(result)}"
+        return _Problem(why, why + _last_line(result.facts.stderr) + reads)
+    if not result.facts.stdout.strip():
+        why = "its generator prints nothing"
+        return _Problem(why, why + reads)
+    return None
+
+
+def _broken_generator(generated: Ran | None) -> _Problem | None:
+    if generated is None:
+        why = "it is to be generated, and there is no generator"
+        return _Problem(why, f"{why}; give a generator or write the input down")
+    match generated.compiled.verdict:
+        case Verdict.ACCEPTED:
+            return None
+        case Verdict.SANDBOX_ERROR:
+            return _Problem(_SANDBOX_FAILED)
+        case _:
+            why = "its generator does not compile"
+            return _Problem(why, why)
+
+
+def _reference_problem(
+    question: ProgrammingQuestion,
+    case: CheckedCase,
+    one: CaseResult | None,
+    other: CaseResult | None,
+) -> _Problem | None:
+    """Returns what is wrong with a case that the reference was run on; `None` if nothing is."""
+    if one is None or other is None:
+        return _Problem(_SANDBOX_FAILED)
+    reads = "" if case.generated else f"; input: {_quoted(case.input)}"
+    for result in (one, other):
+        if (broken := _checker_problem(question, result)) is not None:
+            return broken
+        if result.verdict is Verdict.SANDBOX_ERROR:
+            return _Problem(_SANDBOX_FAILED)
+        if result.verdict not in _ENDED:
+            why = f"the reference {_ending(result)}"
+            same = one.facts.stderr == other.facts.stderr
+            said = _last_line(result.facts.stderr) if same else ""
+            return _Problem(why, why + said + reads)
+    if not _alike(question, one.facts.stdout, other.facts.stdout):
+        why = "the output of the reference changes between two runs"
+        return _Problem(why, why + reads)
+    return _contradiction(question.cases[case.number - 1], one, other, reads)
+
+
+def _contradiction(
+    given: GivenCase, one: CaseResult, other: CaseResult, reads: str
+) -> _Problem | None:
+    printed = one.facts.stdout
+    same = printed == other.facts.stdout
+    prints = f"; the reference prints: {_quoted(printed)}" if same else ""
+    if Verdict.WRONG_ANSWER in (one.verdict, other.verdict):
+        expects = f"; you expect: {_quoted(given.expected or '')}"
+        return _Problem(
+            "the reference contradicts what its setter expects",
+            f"the reference contradicts what you expect{reads}{expects}{prints}",
+        )
+    # Else a program that does nothing would pass.
+    if not printed.strip() and given.expected is None:
+        why = "the reference prints nothing"
+        return _Problem(why, why + reads)
+    return None
+
+
+def _checker_problem(question: ProgrammingQuestion, result: CaseResult) -> _Problem | None:
+    """Returns that the question's own checker failed, where it is that and not the sandbox."""
+    by_program = isinstance(question.checker.checker, ProgramChecker)
+    ran_well = result.facts.exit_status == 0 and not result.facts.failure
+    if result.verdict is not Verdict.SANDBOX_ERROR or not by_program or not ran_well:
+        return None
+    why = "its checker fails on it"
+    return _Problem(why, f"{why}: {_bare(result.detail, _MOST_TEXT)}")
+
+
+def _alike(question: ProgrammingQuestion, one: bytes, other: bytes) -> bool:
+    checker = question.checker.checker
+    if isinstance(checker, ProgramChecker):
+        return one == other
+    return compare(checker, other, one) is None
+
+
+def _ending(result: CaseResult) -> str:
+    """Returns how a program ended that did not end well, without figures that change."""
+    facts = result.facts
+    match result.verdict:
+        case Verdict.TIME_LIMIT:
+            return "reaches the time limit"
+        case Verdict.MEMORY_LIMIT:
+            return "reaches the memory limit"
+        case Verdict.OUTPUT_LIMIT:
+            return "prints more than a program may"
+        case Verdict.SECURITY_VIOLATION:
+            return "makes a system call that is forbidden"
+        case _ if facts.signal is not None:
+            return f"is ended by {_signal_name(facts.signal)}"
+        case _:
+            return f"ends with exit status {facts.exit_status}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _compiler_says(what: str, compiled: CompileResult) -> str:
+    if compiled.verdict is not Verdict.COMPILE_ERROR:
+        limit = str(compiled.verdict).replace("_", " ")
+        return f"the {what} does not compile: its compiler reached the {limit}"
+    message = _bare(compiled.message.strip(), _MOST_MESSAGE)
+    return f"the {what} does not compile: {message or 'its compiler says nothing'}"
+
+
+def _last_line(stderr: bytes) -> str:
+    """Returns the last line of standard error, as it goes behind a reason."""
+    text = stderr[-8 * _MOST_TEXT :].decode("utf-8", "replace")
+    line = next(_lines_from_end(text), "")
+    return f" ({_bare(line, _MOST_TEXT)})" if line else ""
+
+
+def _lines_from_end(text: str) -> Iterator[str]:
+    return (line.strip() for line in reversed(text.splitlines()) if line.strip())
+
+
+def _bare(text: str, most: int) -> str:
+    """Returns what a program said, without what may be another thing in another run."""
+    text = _SOURCE.sub(r"\1", text)
+    for changing in (_PATH, _ADDRESS, _DURATION):
+        text = changing.sub("...", text)
+    return excerpt(text, most)
+
+
+def _quoted(text: bytes | str) -> str:
+    return _encode(excerpt(text, _MOST_TEXT))
+
+
+def _as_bytes(text: str | None) -> bytes | None:
+    return None if text is None else text.encode("utf-8", "replace")
