@@ -155,8 +155,8 @@ def compile_to(result: CompileResult, language: str, basis: str) -> execution_pb
         verdict=verdict_to(result.verdict),
         message=result.message,
         message_cut=result.message_cut,
-        cpu_time=_duration(result.cpu_s),
-        wall_time=_duration(result.wall_s),
+        cpu_time=duration(result.cpu_s),
+        wall_time=duration(result.wall_s),
         toolchain=result.toolchain,
         language=language,
         language_basis=basis,
@@ -169,8 +169,8 @@ def case_to(result: CaseResult) -> execution_pb2.CaseResult:
     return execution_pb2.CaseResult(
         name=result.name,
         verdict=verdict_to(result.verdict),
-        cpu_time=_duration(facts.cpu_s),
-        wall_time=_duration(facts.wall_s),
+        cpu_time=duration(facts.cpu_s),
+        wall_time=duration(facts.wall_s),
         peak_memory_bytes=facts.peak_memory_bytes,
         stdout=facts.stdout,
         stderr=facts.stderr,
@@ -226,8 +226,8 @@ def verdict_to(verdict: Verdict) -> execution_pb2.Verdict.ValueType:
 def limits_to(limits: Limits) -> execution_pb2.Limits:
     """Writes limits."""
     return execution_pb2.Limits(
-        cpu_time=_duration(limits.cpu_s),
-        wall_time=_duration(limits.wall_s),
+        cpu_time=duration(limits.cpu_s),
+        wall_time=duration(limits.wall_s),
         memory_bytes=limits.memory_bytes,
         output_bytes=limits.output_bytes,
         processes=limits.processes,
@@ -247,7 +247,8 @@ def language_to(language: LanguageInfo, most: Limits) -> sandbox_service_pb2.Lan
     )
 
 
-def _duration(seconds: float) -> Duration:
-    duration = Duration()
-    duration.FromNanoseconds(round(seconds * 1e9))
-    return duration
+def duration(seconds: float) -> Duration:
+    """Writes a time in seconds."""
+    message = Duration()
+    message.FromNanoseconds(round(seconds * 1e9))
+    return message

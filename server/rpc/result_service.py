@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import grpc
@@ -14,14 +15,18 @@ from analysis.coverage import coverage
 from analysis.dataset import Dataset, Round
 from analysis.scores import standings, tie_sentence
 from server.errors import NotFoundError
+from server.league.league import Subject
+from server.league.schedule import Role
 from server.play.runs import Runs
 from server.rpc import convert
 from server.rpc.coverage import coverage_to
 from server.rpc.ledger import ledger_to
+from server.rpc.programs import add_programs
 from server.rpc.requests import check, page_position, page_token, run_id_of
 from server.rpc.rounds import assemble_rounds, assemble_run, round_to, standing_to
 from server.store.export import export_run
 from server.store.records import RunRecord
+from server.store.round_programs import read_programs
 from server.store.store import Store
 
 _ROUND_PAGE = 20
@@ -56,10 +61,9 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
         index = int(match[2])
         if index > run.league.rounds:
             raise NotFoundError(request.name)
-        (round_,) = await self._rounds(run, index, index)
-        return pb.GetRoundResponse(
-            round=round_to(run.name, round_, full=request.view == round_pb2.ROUND_VIEW_FULL)
-        )
+        full = request.view == round_pb2.ROUND_VIEW_FULL
+        (message,) = await _fitting(self._messages(run, index, index, full=full))
+        return pb.GetRoundResponse(round=message)
 
     async def ListRounds(
         self, request: pb.ListRoundsRequest, context: Context
@@ -73,8 +77,7 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
         first = page_position(purpose, token) if token else 1
         size = min(request.page_size or _ROUND_PAGE, _MAX_ROUND_PAGE)
         last = min(first + size - 1, run.league.rounds)
-        rounds = await self._rounds(run, first, last)
-        messages = _fitting([round_to(run.name, round_, full=full) for round_ in rounds])
+        messages = await _fitting(self._messages(run, first, last, full=full))
         next_ = first + len(messages)
         return pb.ListRoundsResponse(
             rounds=messages,
@@ -93,7 +96,7 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
         after = page_position(purpose, token) if token else 0
         size = min(request.page_size or _CALL_PAGE, _MAX_CALL_PAGE)
         calls = await self._store.calls(run.run_id, after, size + 1, full=full)
-        messages = _fitting([convert.call_to(call) for call in calls[:size]])
+        messages = await _fitting(_each(convert.call_to(call) for call in calls[:size]))
         more = len(calls) > len(messages)
         return pb.ListCallsResponse(
             calls=messages,
@@ -110,8 +113,12 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
         # Resampling takes its time; calls under way must not stand still for it.
         table = await asyncio.to_thread(standings, dataset)
         covered = await asyncio.to_thread(coverage, dataset)
+        rates = await self._store.mean_pass_rates(run.run_id)
         return pb.GetStandingsResponse(
-            standings=[standing_to(standing, run.league.subject) for standing in table],
+            standings=[
+                standing_to(standing, run.league.subject, rates.get(standing.model))
+                for standing in table
+            ],
             marks=sum(standing.marks for standing in table),
             planned_marks=run.progress.total_marks,
             summary=tie_sentence(table),
@@ -157,18 +164,37 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
         rounds = await self._rounds(run, 1, run.league.rounds)
         return Dataset(runs=(assemble_run(run, rounds),))
 
+    async def _messages(
+        self, run: RunRecord, first: int, last: int, *, full: bool
+    ) -> AsyncGenerator[round_pb2.Round, None]:
+        """Yields rounds as they travel; what programs did is read one round at a time."""
+        steps, marks = await self._store.played(run.run_id, first, last)
+        content = {s.key.round: s.content or {} for s in steps if s.key.role is Role.QUESTION}
+        for round_ in assemble_rounds(run, first, last, steps, marks):
+            message = round_to(run.name, round_, full=full)
+            if run.league.subject is Subject.PROGRAMMING:
+                programs = await read_programs(self._store, run.run_id, round_.index, full=full)
+                add_programs(message, content.get(round_.index, {}), programs, full=full)
+            yield message
+
     async def _rounds(self, run: RunRecord, first: int, last: int) -> tuple[Round, ...]:
         steps, marks = await self._store.played(run.run_id, first, last)
         return assemble_rounds(run, first, last, steps, marks)
 
 
-def _fitting(messages: Sequence[M]) -> list[M]:
+async def _each(messages: Iterable[M]) -> AsyncGenerator[M, None]:
+    for message in messages:
+        yield message
+
+
+async def _fitting(messages: AsyncGenerator[M, None]) -> list[M]:
     """Returns the first messages that fit into a page by their bytes, at least one."""
     kept: list[M] = []
     size = 0
-    for message in messages:
-        size += message.ByteSize()
-        if kept and size > _PAGE_BYTES:
-            break
-        kept.append(message)
+    async with aclosing(messages):
+        async for message in messages:
+            size += message.ByteSize()
+            if kept and size > _PAGE_BYTES:
+                break
+            kept.append(message)
     return kept

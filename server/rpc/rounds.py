@@ -20,6 +20,7 @@ from server.league.league import Subject
 from server.league.outcome import Outcome
 from server.league.schedule import Role, StepKey, answerers_of, judged_by, setter_of
 from server.rpc.convert import known, outcome_to
+from server.store.executions import MeanPassRate
 from server.store.records import MarkRecord, RunRecord, StepRecord
 
 
@@ -197,8 +198,10 @@ def _mark_to(mark: Mark, *, full: bool) -> round_pb2.Mark:
     return round_pb2.Mark(**known(values), reason=mark.reason if full else "")
 
 
-def standing_to(standing: Standing, subject: Subject) -> result_service_pb2.Standing:
-    """Writes a participant's place."""
+def standing_to(
+    standing: Standing, subject: Subject, passed: MeanPassRate | None
+) -> result_service_pb2.Standing:
+    """Writes a participant's place, and what its programs passed where there are some."""
     values = {
         "participant": standing.model,
         "rank": standing.place,
@@ -214,4 +217,11 @@ def standing_to(standing: Standing, subject: Subject) -> result_service_pb2.Stan
         "best_rank": standing.best,
         "worst_rank": standing.worst,
     }
+    if passed is not None:
+        values |= {
+            "pass_rate": passed.rate,
+            "pass_rate_rounds": passed.rounds,
+            "passed_cases": passed.passed,
+            "total_cases": passed.cases,
+        }
     return result_service_pb2.Standing(**known(values))

@@ -1,6 +1,6 @@
 """Executions, cases of questions and disputes: their rows, and what reads and writes them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,7 +12,6 @@ from server.league.schedule import StepKey
 from server.store.codec import clean
 from server.store.database import Database, Transaction
 from server.store.execution_records import (
-    KEPT_OUTPUT_BYTES,
     CaseRunRecord,
     ExecutionRecord,
     Purpose,
@@ -28,12 +27,6 @@ _CASE = (
     "output_bytes, output_cut, digest, detail"
 )
 _CASE_NAMES = tuple(_CASE.split(", "))
-# Cut before they are read: a round's outputs together may be far larger than memory.
-_CASE_CUT = (
-    "number, name, verdict, exit_status, signal, cpu_s, wall_s, peak_memory_bytes, "
-    "stdout[1:$most], stderr[1:$most], output_bytes, output_cut or octet_length(stdout) > $most "
-    "or octet_length(stderr) > $most, digest, detail"
-)
 _QUESTION_CASE = "number, name, input, expected, dropped, generated"
 _QUESTION_CASE_NAMES = tuple(_QUESTION_CASE.split(", "))
 # In the order in which a question's versions came, and programs were run on each.
@@ -47,26 +40,6 @@ _COPIED = {
     "execution": f"{_WHOSE}, {_EXECUTION}",
     "case_run": f"{_WHOSE}, {_CASE}",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class PassCount:
-    """What an answer's program passed of the cases that count.
-
-    Attributes:
-        passed: Cases passed.
-        cases: Cases that count: kept, not disputed, and the sandbox did not fail on them.
-        disputed: Kept cases that are disputed.
-    """
-
-    passed: int
-    cases: int
-    disputed: int
-
-    @property
-    def rate(self) -> float | None:
-        """Share that it passed, from 0 to 1; `None` where no case counts."""
-        return self.passed / self.cases if self.cases else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,22 +84,15 @@ class ExecutionStore:
         )
         return {round_: frozenset(numbers) for round_, numbers in rows}
 
-    async def executions(
-        self, run_id: str, round_: int | None = None, *, output_bytes: int = KEPT_OUTPUT_BYTES
-    ) -> list[ExecutionRecord]:
+    async def executions(self, run_id: str, round_: int | None = None) -> list[ExecutionRecord]:
         """Returns the executions of one round, or of all, in order of rounds and versions.
 
         Those of steps that were opened again since are left out. A whole run is
         read one round at a time.
-
-        Args:
-            run_id: The run.
-            round_: The round; all of them if `None`.
-            output_bytes: Most of each output; what is longer comes cut, and says so.
         """
         found: list[ExecutionRecord] = []
         for number in await self._rounds_of("execution", run_id, round_):
-            read = partial(_executions, run_id=run_id, round_=number, output_bytes=output_bytes)
+            read = partial(load_executions, run_id=run_id, round_=number)
             found += await self.database.read(read)
         return found
 
@@ -139,28 +105,12 @@ class ExecutionStore:
         """
         found: list[QuestionCaseRecord] = []
         for number in await self._rounds_of("question_case", run_id, round_):
-            rows = await self._fetch(
-                f"select {_QUESTION_CASE} from question_case "  # noqa: S608 - our own names
-                "where run_id = ? and round = ? and reopened = 0 order by number",
-                [run_id, number],
-            )
+            read = partial(load_cases, run_id=run_id, round_=number)
             found += [
-                QuestionCaseRecord(
-                    round=number,
-                    case=CheckedCase(**dict(zip(_QUESTION_CASE_NAMES, row, strict=True))),
-                )
-                for row in rows
+                QuestionCaseRecord(round=number, case=case)
+                for case in await self.database.read(read)
             ]
         return found
-
-    async def pass_counts(self, run_id: str, round_: int) -> dict[str, PassCount]:
-        """Returns what the answers' programs of a round passed, by participant."""
-        rows = await self._fetch(
-            "select answerer, passed, cases, disputed from pass_rate "
-            "where run_id = ? and round = ?",
-            [run_id, round_],
-        )
-        return {row[0]: PassCount(passed=row[1], cases=row[2], disputed=row[3]) for row in rows}
 
     async def mean_pass_rates(self, run_id: str) -> dict[str, MeanPassRate]:
         """Returns the pass rates over all rounds, of participants that have one."""
@@ -253,14 +203,32 @@ def _columns(record: Any, names: Iterable[str]) -> dict[str, Any]:
     return {name: clean(v) if isinstance(v, str) else v for name, v in values.items()}
 
 
-def _executions(
-    cursor: duckdb.DuckDBPyConnection, run_id: str, round_: int, output_bytes: int
+# Within a read.
+
+
+def load_cases(
+    cursor: duckdb.DuckDBPyConnection, run_id: str, round_: int, most: int | None = None
+) -> list[CheckedCase]:
+    """Returns the cases of a round's question in order, their texts up to `most` bytes each."""
+    columns = _cut(_QUESTION_CASE_NAMES, ("input", "expected"), most)
+    rows = cursor.execute(
+        f"select {columns} from question_case "  # noqa: S608 - our own names
+        "where run_id = ? and round = ? and reopened = 0 order by number",
+        [run_id, round_],
+    ).fetchall()
+    return [CheckedCase(**dict(zip(_QUESTION_CASE_NAMES, row, strict=True))) for row in rows]
+
+
+def load_executions(
+    cursor: duckdb.DuckDBPyConnection, run_id: str, round_: int, most: int | None = None
 ) -> list[ExecutionRecord]:
+    """Returns the executions of a round, outputs of cases up to `most` bytes each."""
     ran: dict[tuple[Any, ...], list[CaseRunRecord]] = {}
+    columns = _cut(_CASE_NAMES, ("stdout", "stderr"), most)
     for row in cursor.execute(
-        f"select {_WHOSE}, {_CASE_CUT} from case_run "  # noqa: S608 - our own names
-        "where run_id = $run and round = $round and reopened = 0 order by number",
-        {"run": run_id, "round": round_, "most": output_bytes},
+        f"select {_WHOSE}, {columns} from case_run "  # noqa: S608 - our own names
+        "where run_id = ? and round = ? and reopened = 0 order by number",
+        [run_id, round_],
     ).fetchall():
         case = CaseRunRecord(**dict(zip(_CASE_NAMES, row[4:], strict=True)))
         ran.setdefault(row[:4], []).append(case)
@@ -279,3 +247,10 @@ def _executions(
             [run_id, round_],
         ).fetchall()
     ]
+
+
+def _cut(names: Iterable[str], long: Collection[str], most: int | None) -> str:
+    """Returns columns to select; cut by the database, since together they may be huge."""
+    if most is None:
+        return ", ".join(names)
+    return ", ".join(f"{name}[1:{most:d}]" if name in long else name for name in names)

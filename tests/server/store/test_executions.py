@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sandbox.model import Verdict
 from server.errors import StoreError
+from server.league.executed import Tally, pass_rate, tally
 from server.league.outcome import Outcome
 from server.league.programs import CheckedCase
 from server.league.schedule import Role, StepKey
@@ -20,9 +21,10 @@ from server.store.execution_records import (
     Purpose,
     QuestionCaseRecord,
 )
-from server.store.executions import EXECUTION_TABLES, MeanPassRate, PassCount
+from server.store.executions import EXECUTION_TABLES, MeanPassRate
 from server.store.export import export_run
 from server.store.records import RunState
+from server.store.round_programs import ROOM_BYTES, read_programs
 from server.store.store import Store
 from tests.support.execution_records import case_run, execution, question_case
 from tests.support.leagues import record_league
@@ -144,23 +146,48 @@ async def test_an_execution_that_cannot_be_kept_keeps_no_step(store: Store) -> N
     assert [event.kind for event in await store.events("math-1", 0, 10)] == ["state"]
 
 
-async def test_outputs_come_as_short_as_they_are_asked_for(store: Store) -> None:
+async def test_a_round_is_read_with_outputs_as_short_as_they_are_asked_for(store: Store) -> None:
     await store.create_run(new_run())
     runs = (
         case_run(1, stdout=b"\x00\xff" * 5, stderr=b""),
         case_run(2, stdout=b"", stderr=b"\x80" * 5),
         case_run(3, stdout=b"1234", stderr=b"5678"),
     )
+    reference = execution("p1", *runs, purpose=Purpose.REFERENCE)
+    case = question_case(1, input=b"\x01" * 9, expected=b"\x02" * 5000, dropped="why")
+    await store.finish_step("math-1", step(), executions=[reference], cases=[case])
+    made = execution("p2", *runs)
+    await store.finish_step("math-1", step(ANSWER), executions=[made])
+    await store.record_disputes("math-1", 1, [3])
+    found = await read_programs(store, "math-1", 1, full=True)
+    assert (found.answers, found.disputed, found.most) == ({"p2": made}, frozenset({3}), 4096)
+    # One byte more says that there is more.
+    assert found.cases == (replace(case.case, expected=b"\x02" * 4097),)
+    basic = await read_programs(store, "math-1", 1, full=False)
+    assert {run.stdout + run.stderr for run in basic.answers["p2"].cases} == {b""}
+    assert [each.input + each.expected for each in basic.cases] == [b""]
+    nothing = await read_programs(store, "math-1", 2, full=True)
+    assert (nothing.cases, nothing.answers, nothing.disputed) == ((), {}, frozenset())
+
+
+@pytest.mark.parametrize(
+    ("long", "short", "most"),
+    [(200, 0, 4096), (2000, 0, 256), (100, 5000, 4096), (3000, 5000, 256), (0, 300_000, 1)],
+)
+async def test_long_texts_are_cut_until_a_round_fits(
+    store: Store, long: int, short: int, most: int
+) -> None:
+    await store.create_run(new_run())
+    runs = [
+        *(case_run(n, stdout=b"x" * 64_000, stderr=b"") for n in range(1, long + 1)),
+        *(case_run(long + n, stdout=b"1234") for n in range(1, short + 1)),
+    ]
     await store.finish_step("math-1", step(ANSWER), executions=[execution("p2", *runs)])
-    (found,) = await store.executions("math-1", 1, output_bytes=4)
-    assert found.cases == (
-        replace(runs[0], stdout=b"\x00\xff\x00\xff", output_cut=True),
-        replace(runs[1], stderr=b"\x80" * 4, output_cut=True),
-        runs[2],
-    )
-    (found,) = await store.executions("math-1", 1, output_bytes=0)
-    assert {run.stdout + run.stderr for run in found.cases} == {b""}
-    assert all(run.output_cut for run in found.cases)
+    found = await read_programs(store, "math-1", 1, full=True)
+    assert found.most == most
+    shown = [run.stdout[:most] for run in found.answers["p2"].cases]
+    assert sum(map(len, shown)) <= ROOM_BYTES
+    assert shown == [run.stdout[:most] for run in runs]
 
 
 async def test_disputes_take_the_place_of_earlier_ones(store: Store) -> None:
@@ -203,18 +230,27 @@ async def _rows(store: Store, sql: str) -> list[tuple[Any, ...]]:
     return await store.database.read(lambda cursor: cursor.execute(sql).fetchall())
 
 
+async def _rates(store: Store, run_id: str = "math-1") -> dict[str, float | None]:
+    """Returns the pass rates of the first round, as the view for people has them."""
+    columns = "run_id, round, answerer, pass_rate, passed, cases"
+    found = await _rows(store, f"select {columns} from pass_rate")  # noqa: S608 - our own names
+    rows = [row[2:] for row in found if row[:2] == (run_id, 1)]
+    cases = [kept.case for kept in await store.question_cases(run_id, 1)]
+    disputed = (await store.disputes(run_id)).get(1, frozenset())
+    made = {e.participant: e for e in await store.executions(run_id, 1)}
+    # The rules and the view agree.
+    for who, rate, passed, counted in rows:
+        assert tally(made[who], cases, disputed) == Tally(passed, counted)
+        assert pass_rate(made[who], cases, disputed) == rate
+    return {row[0]: row[1] for row in rows}
+
+
 async def test_disputed_cases_and_the_sandboxs_own_failures_are_not_counted(store: Store) -> None:
     await _counted(store)
-    assert await store.pass_counts("math-1", 1) == {
-        "p2": PassCount(passed=3, cases=3, disputed=1),
-        "p3": PassCount(passed=1, cases=2, disputed=1),
-        "p4": PassCount(passed=0, cases=3, disputed=1),
-        "p5": PassCount(passed=0, cases=0, disputed=1),
-        "p6": PassCount(passed=0, cases=0, disputed=1),
-    }
-    rates = {who: count.rate for who, count in (await store.pass_counts("math-1", 1)).items()}
-    assert rates == {"p2": 1.0, "p3": 0.5, "p4": 0.0, "p5": None, "p6": None}
-    assert dict(await _rows(store, "select answerer, pass_rate from pass_rate")) == rates
+    rates = {"p2": 1.0, "p3": 0.5, "p4": 0.0, "p5": None, "p6": None}
+    assert await _rates(store) == rates
+    disputed = await _rows(store, "select distinct disputed from pass_rate")
+    assert disputed == [(1,)]
     mix = await _rows(store, "select verdict, cases, disputed from verdict_mix order by all")
     assert mix == [
         ("accepted", 1, 0),
@@ -249,7 +285,7 @@ async def test_a_run_judged_again_has_what_programs_did(store: Store) -> None:
     assert len(await store.executions("math-2")) == 6
     assert await store.question_cases("math-2") == await store.question_cases("math-1")
     assert await store.disputes("math-2") == {1: frozenset({5})}
-    assert await store.pass_counts("math-2", 1) == await store.pass_counts("math-1", 1)
+    assert await _rates(store, "math-2") == await _rates(store)
 
 
 async def test_a_question_asked_again_has_its_cases_anew(store: Store) -> None:
@@ -291,11 +327,11 @@ async def test_only_what_belongs_to_an_opened_step_is_put_aside(store: Store) ->
     assert await store.executions("math-1") == [reference, other]
     assert await store.question_cases("math-1") == [question_case(1)]
     assert await store.disputes("math-1") == {2: frozenset({1})}
-    assert set(await store.pass_counts("math-1", 1)) == {"p3"}
+    assert await _rates(store) == {"p3": 1.0}
     again = execution("p2", case_run(1, verdict="wrong_answer"))
     await store.finish_step("math-1", step(ANSWER), executions=[again])
     assert await store.executions("math-1") == [reference, again, other]
-    assert (await store.pass_counts("math-1", 1))["p2"].rate == 0.0
+    assert await _rates(store) == {"p2": 0.0, "p3": 1.0}
 
 
 async def test_a_judgment_asked_again_leaves_programs_and_disputes(store: Store) -> None:
