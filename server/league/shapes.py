@@ -26,6 +26,8 @@ _LINE = 40
 
 Schema = dict[str, Any]
 
+_CODE: Schema = {"type": "string"}
+
 
 def _object(properties: Mapping[str, Schema]) -> Schema:
     return {
@@ -64,8 +66,10 @@ def answer_shape(max_output_tokens: int | None) -> Schema:
 def programming_question_shape(max_output_tokens: int | None) -> Schema:
     """Returns the schema of a programming question.
 
-    The program has the largest part of the reply's length. Only replies with room for them
-    have a generator and a checker of the setter's own.
+    No program has a bound, since an endpoint that enforces it would cut the program and
+    make it look whole; a reply that the limit on tokens cuts is known to be cut. The texts
+    leave the largest part to the solution, which comes last. Only replies with room for
+    them have a generator and a checker of the setter's own.
     """
     tokens = max_output_tokens or _DEFAULT_TOKENS
     roomy = tokens >= _ROOMY_TOKENS
@@ -83,8 +87,6 @@ def programming_question_shape(max_output_tokens: int | None) -> Schema:
     properties: dict[str, Schema] = {
         "principle": text["principle"],
         "problem": text["problem"],
-        "language": _language(),
-        "solution": text["solution"],
         "checker": _object(checker),
         "cases": {
             "type": "array",
@@ -99,23 +101,24 @@ def programming_question_shape(max_output_tokens: int | None) -> Schema:
     }
     if roomy:
         own: dict[str, Schema] = {**checker, "kind": {"type": "string", "enum": ["program"]}}
-        own |= {"language": _language(), "code": text["checker"]}
+        own |= {"language": _language(), "code": _CODE}
         properties["checker"] = {"anyOf": [_object(checker), _object(own)]}
         line = {"type": "string", "maxLength": _LINE}
         parameters = {"type": "array", "maxItems": most, "items": line}
         generator: dict[str, Schema] = {
             "language": _language(),
-            "code": text["generator"],
+            "code": _CODE,
             "inputs": parameters,
         }
         properties["generator"] = {"anyOf": [{"type": "null"}, _object(generator)]}
-    return _object({**properties, "marking_scheme": text["marking_scheme"]})
+    properties["marking_scheme"] = text["marking_scheme"]
+    return _object({**properties, "language": _language(), "solution": _CODE})
 
 
 def program_shape(max_output_tokens: int | None) -> Schema:
-    """Returns the schema of a programming answer."""
+    """Returns the schema of a programming answer; the program has no bound, and comes last."""
     text = _texts({"approach": 2, "code": 10}, max_output_tokens, reserved=8)
-    return _object({"approach": text["approach"], "language": _language(), "code": text["code"]})
+    return _object({"approach": text["approach"], "language": _language(), "code": _CODE})
 
 
 def _language() -> Schema:
