@@ -15,7 +15,7 @@ from server.league.mending import mend
 
 # Reading is bounded, so that no reply can hold up the others.
 MAX_CHARACTERS = 1_000_000
-_MAX_STARTS = 200
+_MAX_STARTS = 1000
 _MAX_SCANNED = 4 * MAX_CHARACTERS
 
 # Valid ones are matched whole, so that the second half of one is not taken for another.

@@ -473,3 +473,9 @@ def test_reading_is_quick_whatever_a_reply_repeats(pattern: str) -> None:
     read_program(f'{reply}", "language": "c",}}')
     read_program(json.dumps({"code": reply[: MAX_CHARACTERS // 2]}))
     assert time.process_time() - start < 15
+
+
+def test_a_draft_with_many_braces_before_the_answer_hides_nothing() -> None:
+    draft = "void f() { if (x) { g(); } }\n" * 200
+    read = program(f"Draft:\n{draft}\nAnswer:\n{json.dumps({'language': 'c', 'code': draft})}")
+    assert (read.code.source, read.repaired) == (draft, False)
