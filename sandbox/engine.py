@@ -75,10 +75,9 @@ class Engine:
         self._lock = threading.Lock()
         self._left: set[str] = set()
         self._fits = False
-        self._users = itertools.cycle(range(_FIRST_USER, _FIRST_USER + _USERS, 2))
         # Two servers on one machine should not begin with the same users.
-        for _ in range(random.randrange(_USERS // 2)):  # noqa: S311 - not a secret
-            next(self._users)
+        begin = random.randrange(_USERS // 2)  # noqa: S311 - not a secret
+        self._pairs = itertools.count(begin)
 
     def problem(self) -> str:
         """Says why containers cannot be made, with the cure; empty if they can."""
@@ -188,7 +187,7 @@ class Engine:
 
     def _create(self, name: str) -> Container:
         api = self._connected().api
-        compiler = next(self._users)
+        compiler = _FIRST_USER + 2 * next(self._pairs) % _USERS
         container = api.create_container(
             self._options.image,
             [*_COMMAND, str(compiler), str(compiler + 1)],
@@ -236,7 +235,6 @@ class Engine:
             mem_limit=memory,
             memswap_limit=memory,
             pids_limit=_PROCESSES,
-            cpu_shares=512,
             log_config=docker.types.LogConfig(type="none"),
             auto_remove=True,
             runtime=options.runtime or None,
