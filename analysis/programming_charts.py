@@ -104,7 +104,11 @@ def verdict_bars(runs: Sequence[ModelRuns], order: Sequence[str]) -> Any:
         .encode(
             y=y,
             x=alt.X(
-                "share:Q", scale=x, title="share of cases", axis=alt.Axis(format="%"), stack="zero"
+                "share:Q",
+                scale=x,
+                title="share of cases",
+                axis=alt.Axis(format="%", tickCount=5),
+                stack="zero",
             ),
             order=alt.Order("place:Q"),
             color=alt.Color(
@@ -224,16 +228,16 @@ def accuracy_chart(found: Accuracy) -> Any:
     left = _dots(
         taus,
         sort,
-        alt.Scale(domain=[-1, 1]),
-        alt.Axis(title="tau-b of scores and pass rates"),
+        (-1.0, 1.0),
+        alt.Axis(title="tau-b of scores and pass rates", values=[-1, -0.5, 0, 0.5, 1]),
         chance=0.0,
         labels=True,
     )
     right = _dots(
         shares,
         sort,
-        alt.Scale(domain=[0, 1]),
-        alt.Axis(format="%", title="failing program scored above a passing one"),
+        (0.0, 1.0),
+        alt.Axis(format="%", tickCount=5, title="failing program scored above a passing one"),
         chance=0.5,
         labels=False,
     )
@@ -263,17 +267,19 @@ def _dot(
 def _dots(
     rows: list[dict[str, Any]],
     sort: list[str],
-    scale: alt.Scale,
+    domain: tuple[float, float],
     axis: alt.Axis,
     *,
     chance: float,
     labels: bool,
 ) -> Any:
     """Returns one panel of dots with their intervals."""
+    start, end = domain
+    scale = alt.Scale(domain=[start, end])
     side = alt.Axis(labels=labels, ticks=labels, domain=labels)
     y = alt.Y("judge:N", sort=sort, title=None, axis=side, scale=alt.Scale(domain=sort))
     there = [row for row in rows if row["value"] is not None]
-    blank = [row | {"value": chance} for row in rows if row["value"] is None]
+    blank = [row | {"value": start} for row in rows if row["value"] is None]
     spans = [row for row in there if row["low"] is not None]
     low, at = alt.X("low:Q", scale=scale), alt.X("value:Q", scale=scale)
     return alt.layer(
@@ -289,7 +295,5 @@ def _dots(
         alt.Chart(data(there))
         .mark_text(dy=-11, fontSize=10.5, color=INK, clip=False)
         .encode(y=y, x=at, text="text:N"),
-        alt.Chart(data(blank))
-        .mark_text(fontSize=10.5, color=SOFT, clip=False)
-        .encode(y=y, x=at, text="text:N"),
+        bar_text(blank, SOFT).encode(y=y, x=at, text="text:N"),
     ).properties(width=250, height=alt.Step(36))

@@ -8,6 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from llm_crowdsourced.v1 import (
     call_pb2,
+    execution_pb2,
     league_pb2,
     result_service_pb2,
     round_pb2,
@@ -120,6 +121,11 @@ def run_record(
         seed=league.seed,
         identity=enum_words.identity(league.identity),
         order=enum_words.order(league.order),
+        evidence=(
+            enum_words.evidence(league.programming.evidence)
+            if league.subject == league_pb2.SUBJECT_PROGRAMMING
+            else ""
+        ),
         rounds=tuple(map(round_record, rounds)),
         calls=tuple(map(_call, calls)),
         planned_marks=run.progress.total_marks,
@@ -162,6 +168,19 @@ def _question(message: round_pb2.Question) -> records.Question:
         reference_answer=message.reference_answer,
         marking_scheme=message.marking_scheme,
         principle=message.principle,
+        check=_check(message.check) if message.HasField("check") else None,
+    )
+
+
+def _check(message: round_pb2.QuestionCheck) -> records.QuestionCheck:
+    return records.QuestionCheck(
+        verified=message.verified,
+        kept=tuple(case.name for case in message.cases),
+        dropped=tuple(records.DroppedCase(name=c.name, reason=c.reason) for c in message.dropped),
+        disputed=tuple(message.disputed_cases),
+        repairs=message.repairs,
+        detail=message.detail,
+        language=message.reference.language,
     )
 
 
@@ -172,6 +191,33 @@ def _answer(message: round_pb2.Answer) -> records.Answer:
         text=message.text,
         final_answer=message.final_answer,
         names_maker=message.names_maker,
+        execution=_execution(message.execution) if message.HasField("execution") else None,
+    )
+
+
+def _execution(message: execution_pb2.Execution) -> records.Execution:
+    compiled = message.compile
+    return records.Execution(
+        language=compiled.language or message.program.language,
+        language_basis=compiled.language_basis,
+        compile_verdict=enum_words.verdict(compiled.verdict),
+        compile_message=compiled.message,
+        toolchain=compiled.toolchain,
+        cases=tuple(map(_case, message.cases)),
+        pass_rate=message.pass_rate if message.HasField("pass_rate") else None,
+    )
+
+
+def _case(message: execution_pb2.CaseResult) -> records.CaseRun:
+    return records.CaseRun(
+        name=message.name,
+        verdict=enum_words.verdict(message.verdict),
+        cpu_s=_seconds(message.cpu_time),
+        wall_s=_seconds(message.wall_time),
+        memory_bytes=message.peak_memory_bytes,
+        exit_status=message.exit_status if message.HasField("exit_status") else None,
+        signal=message.signal if message.HasField("signal") else None,
+        detail=message.detail,
     )
 
 

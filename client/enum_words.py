@@ -45,9 +45,14 @@ def order(number: int) -> str:
     return _word(league_pb2.Order.DESCRIPTOR, "ORDER_", number) or "shuffled"
 
 
+def evidence(number: int) -> str:
+    """Returns `shown` or `hidden`; the unset value means `shown`."""
+    return _word(league_pb2.EvidenceView.DESCRIPTOR, "EVIDENCE_VIEW_", number) or "shown"
+
+
 def verdict(number: int) -> str:
     """Returns such as `wrong_answer`."""
     return _word(execution_pb2.Verdict.DESCRIPTOR, "VERDICT_", number)
 
 
-__all__ = ["identity", "order", "outcome", "role", "state", "subject", "verdict"]
+__all__ = ["evidence", "identity", "order", "outcome", "role", "state", "subject", "verdict"]

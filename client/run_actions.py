@@ -88,8 +88,17 @@ async def show_run(session: Session, name: str, *, as_json: bool) -> int:
     return ExitStatus.OK
 
 
-async def show_round(connection: Connection, name: str, index: int, *, as_json: bool) -> int:
+async def show_round(
+    connection: Connection, name: str, index: int, *, full: bool = False, as_json: bool
+) -> int:
     """Shows one round with all its texts.
+
+    Args:
+        connection: The server.
+        name: The run.
+        index: Number of the round.
+        full: Whether programs are shown whole, not only their first lines.
+        as_json: Whether to write a JSON document.
 
     Raises:
         CommandError: The round is not known, or the server does not answer.
@@ -101,7 +110,11 @@ async def show_round(connection: Connection, name: str, index: int, *, as_json: 
     if as_json:
         print_json({"round": plain_json(answer.round)})
     else:
-        _print_all(results(), run_text.round_text(round_record(answer.round)))
+        console = results()
+        parts = run_text.round_text(
+            round_record(answer.round), full=full, ascii_only=console.options.ascii_only
+        )
+        _print_all(console, parts)
     return ExitStatus.OK
 
 

@@ -77,6 +77,9 @@ def _add_reading(action: _Add) -> None:
     listed.add_argument("--limit", type=_positive, default=50, metavar="N", help="at most N runs")
     show = action("show", "show a run, or one of its rounds", "show math-1 --round 2")
     show.add_argument("--round", type=_positive, metavar="N", help="round N with all its texts")
+    show.add_argument(
+        "--full", action="store_true", help="with --round: programs whole, not their beginning"
+    )
     calls = action(
         "calls",
         "list every call to a model, with its ending, tokens, cost and time",
@@ -134,6 +137,7 @@ def _add_again(action: _Add) -> None:
         "judge the answers of a finished run again, as a new run; both sets of judgments stay",
         "rejudge math-1 --identity named",
         "rejudge math-1 --judges ada bob --order fixed",
+        "rejudge programming-1 --evidence hidden",
     )
     judged.add_argument("--run-id", metavar="RUN", default="", help="id of the new run")
     judged.add_argument(
@@ -141,6 +145,12 @@ def _add_again(action: _Add) -> None:
     )
     judged.add_argument("--identity", choices=("blind", "named"), default="blind")
     judged.add_argument("--order", choices=("shuffled", "fixed"), default="shuffled")
+    judged.add_argument(
+        "--evidence",
+        choices=("shown", "hidden"),
+        default="shown",
+        help="whether judges see what programs did; a report of both runs tells its effect",
+    )
     judged.add_argument(
         "--seed", type=int, metavar="N", help="of orders and labels; the same again if left out"
     )

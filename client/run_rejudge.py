@@ -7,6 +7,7 @@ from llm_crowdsourced.v1 import league_pb2, run_service_pb2
 
 from client.command_line import plain_json, print_json
 from client.exit_status import ExitStatus
+from client.failures import CommandError
 from client.follow import get_run
 from client.plain import count
 from client.playing import PlayOptions, finish
@@ -19,6 +20,10 @@ from client.watching import watch
 _CREATE_TIMEOUT_S = 180.0
 _IDENTITIES = {"blind": league_pb2.IDENTITY_BLIND, "named": league_pb2.IDENTITY_NAMED}
 _ORDERS = {"shuffled": league_pb2.ORDER_SHUFFLED, "fixed": league_pb2.ORDER_FIXED}
+_EVIDENCE = {
+    "shown": league_pb2.EVIDENCE_VIEW_SHOWN,
+    "hidden": league_pb2.EVIDENCE_VIEW_HIDDEN,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +35,8 @@ class Options:
         judges: Who judges; all if empty.
         identity: `blind` or `named`.
         order: `shuffled` or `fixed`.
+        evidence: In programming, whether judges see what the programs did: `shown` or
+            `hidden`.
         seed: Of orders and labels; that of the first run if `None`.
         budget: Limits of the new run.
     """
@@ -38,6 +45,7 @@ class Options:
     judges: tuple[str, ...]
     identity: str
     order: str
+    evidence: str
     seed: int | None
     budget: league_pb2.Budget
 
@@ -46,18 +54,23 @@ async def rejudge(session: Session, name: str, wanted: Options, options: PlayOpt
     """Judges a run again; with a server of the command's own, to the end.
 
     Raises:
-        CommandError: The run is not known or has not succeeded, the options
-            cannot be, or the server does not answer.
+        CommandError: The run is not known or has not succeeded, it has no evidence
+            to hide, the options cannot be, or the server does not answer.
         InterruptedByUserError: Ctrl-C was pressed.
     """
     connection = session.connection
     source = await get_run(connection, name)
+    if wanted.evidence == "hidden" and source.league.subject == league_pb2.SUBJECT_MATH:
+        raise CommandError(
+            f"{run_id(name)} is of mathematics: nothing was run, so there is no evidence to hide."
+        )
     request = run_service_pb2.RejudgeRunRequest(
         name=name,
         run_id=wanted.run_id,
         judges=wanted.judges,
         identity=_IDENTITIES[wanted.identity],
         order=_ORDERS[wanted.order],
+        evidence=_EVIDENCE[wanted.evidence],
         seed=wanted.seed,
         request_id=str(uuid.uuid4()),
     )

@@ -4,16 +4,14 @@ from collections.abc import Iterator, Sequence
 
 from llm_crowdsourced.v1 import league_pb2, result_service_pb2, round_pb2, run_pb2
 from rich.console import RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from analysis import dataset as records
 from client import enum_words, plain, tables, use_of_limits
+from client.program_text import ProgramText
 from client.run_name import run_id
-from client.screen import word, words
-
-_INDENT = 4
+from client.screen import INDENT, indented, word, words
 
 
 def run_text(
@@ -28,25 +26,20 @@ def run_text(
     yield from tables.warning(answer)
     yield _facts(run)
     yield Text("Participants", style="bold")
-    yield _indented(_participants(run.league))
+    yield indented(_participants(run.league))
     if answer.marks:
         yield Text("Standings", style="bold")
-        yield _indented(tables.standings(answer))
-        yield _indented(Text(tables.reading(answer)))
+        yield indented(tables.standings(answer))
+        yield indented(Text(tables.reading(answer)))
     yield Text("Coverage", style="bold")
     for part in coverage:
-        yield _indented(part)
+        yield indented(part)
     if conceded:
         yield Text("What endpoints did not take", style="bold")
         for sentence in conceded:
-            yield _indented(word(sentence))
+            yield indented(word(sentence))
     yield Text("Rounds", style="bold")
-    yield _indented(_rounds(rounds))
-
-
-def _indented(part: RenderableType, by: int = _INDENT) -> Padding:
-    # Not expanded: a line in a file ends where its text ends.
-    return Padding(part, (0, 0, 0, by), expand=False)
+    yield indented(_rounds(rounds))
 
 
 def _heading(name: str, title: str) -> Text:
@@ -70,12 +63,13 @@ def _facts(run: run_pb2.Run) -> RenderableType:
         ("tokens", f"{now.prompt_tokens:,} of prompts, {now.completion_tokens:,} of replies"),
         ("cost", _cost(now)),
         ("budget", _budget(run)),
+        ("evidence", _evidence(run.league)),
         ("judges again", run_id(run.source_run)),
     ]
     for key, value in facts:
         if value:
             grid.add_row(Text(key, style="dim"), word(value))
-    return _indented(grid)
+    return indented(grid)
 
 
 def _budget(run: run_pb2.Run) -> str:
@@ -100,6 +94,13 @@ def _rules(league: league_pb2.League) -> str:
     ]
     told = [limit for is_set, limit in limits if is_set]
     return "; ".join(parts + ([f"at most {', '.join(told)}"] if told else []))
+
+
+def _evidence(league: league_pb2.League) -> str:
+    """Returns whether judges saw what programs did; empty in mathematics."""
+    if league.subject != league_pb2.SUBJECT_PROGRAMMING:
+        return ""
+    return f"{enum_words.evidence(league.programming.evidence)} to judges"
 
 
 def _took(run: run_pb2.Run) -> str:
@@ -151,34 +152,52 @@ def _usable(results: Sequence[round_pb2.StepResult]) -> str:
     return f"{usable} of {len(results)} usable"
 
 
-def round_text(entry: records.Round) -> Iterator[RenderableType]:
-    """Yields a whole round: question, reference, answers, judgments with reasons."""
+def round_text(
+    entry: records.Round, *, full: bool = False, ascii_only: bool = False
+) -> Iterator[RenderableType]:
+    """Yields a whole round: question, reference, answers, judgments with reasons.
+
+    Args:
+        entry: The round.
+        full: Whether programs are shown whole, not only their first lines.
+        ascii_only: Whether the terminal shows only ASCII.
+    """
+    programs = ProgramText(entry, full=full, ascii_only=ascii_only)
     yield Text.assemble((f"Round {entry.index}", "bold"), "  set by ", word(entry.setter))
-    yield from _question(entry)
+    yield from _question(entry, programs)
+    yield from programs.legend()
     for answer in entry.answers:
         yield Text("")
         yield Text.assemble(("Answer of ", "bold"), word(answer.answerer, "bold"))
-        yield from _body(answer.result, [("", answer.text), ("result", answer.final_answer)])
+        if is_programming(entry):
+            yield from _body(answer.result, [("", answer.text)])
+            yield from programs.answer(answer)
+        else:
+            yield from _body(answer.result, [("", answer.text), ("result", answer.final_answer)])
     for judgment in entry.judgments:
         yield Text("")
         yield Text.assemble(("Judgment of ", "bold"), word(judgment.judge, "bold"))
         yield from _body(judgment.result, [])
         for mark in sorted(judgment.marks, key=lambda m: (m.rank or 0, -(m.score or 0))):
-            yield _indented(_mark(mark))
-            yield _indented(words(mark.reason, "dim"), 2 * _INDENT)
+            yield indented(_mark(mark))
+            yield indented(words(mark.reason, "dim"), 2 * INDENT)
 
 
-def _question(entry: records.Round) -> Iterator[RenderableType]:
+def is_programming(entry: records.Round) -> bool:
+    """Says whether a round's question was to be checked, and its answers to be run."""
+    return entry.question is not None and entry.question.check is not None
+
+
+def _question(entry: records.Round, programs: ProgramText) -> Iterator[RenderableType]:
     question = entry.question
-    fields = []
-    if question is not None:
-        fields = [
-            ("", question.text),
-            ("reference", question.reference_answer),
-            ("marking scheme", question.marking_scheme),
-            ("principle", question.principle),
-        ]
-    yield from _body(entry.result, fields)
+    if question is None:
+        yield from _body(entry.result, [])
+        return
+    reference = [] if is_programming(entry) else [("reference", question.reference_answer)]
+    yield from _body(entry.result, [("", question.text), *reference])
+    yield from programs.question(question)
+    more = [("marking scheme", question.marking_scheme), ("principle", question.principle)]
+    yield from _fields(more)
 
 
 def _body(
@@ -187,17 +206,21 @@ def _body(
     if result.outcome != "ok":
         why = ": ".join(filter(None, [result.cause, result.detail]))
         told = result.outcome or "not yet"
-        yield _indented(word(f"{told} ({why})" if why else told, "red"))
+        yield indented(word(f"{told} ({why})" if why else told, "red"))
     elif result.reasks:
         times = plain.count(result.reasks, "time")
         why = f": {result.detail}" if result.detail else ""
-        yield _indented(word(f"read after asking again, {times}{why}", "yellow"))
+        yield indented(word(f"read after asking again, {times}{why}", "yellow"))
     elif result.repaired:
-        yield _indented(Text("read after its broken JSON was mended", style="yellow"))
+        yield indented(Text("read after its broken JSON was mended", style="yellow"))
+    yield from _fields(fields)
+
+
+def _fields(fields: Sequence[tuple[str, str]]) -> Iterator[RenderableType]:
     for key, value in fields:
         if value:
             label = Text(f"{key}: ", style="dim") if key else Text("")
-            yield _indented(label.append_text(words(value)))
+            yield indented(label.append_text(words(value)))
 
 
 def _mark(mark: records.Mark) -> Text:

@@ -48,7 +48,9 @@ def _list(session: Session, _: str, arguments: argparse.Namespace) -> _Work:
 def _show(session: Session, name: str, arguments: argparse.Namespace) -> _Work:
     connection, as_json = session.connection, arguments.json
     if arguments.round:
-        return run_actions.show_round(connection, name, arguments.round, as_json=as_json)
+        return run_actions.show_round(
+            connection, name, arguments.round, full=arguments.full, as_json=as_json
+        )
     return run_actions.show_run(session, name, as_json=as_json)
 
 
@@ -119,6 +121,7 @@ def _rejudge(session: Session, name: str, arguments: argparse.Namespace) -> _Wor
         judges=tuple(arguments.judges),
         identity=arguments.identity,
         order=arguments.order,
+        evidence=arguments.evidence,
         seed=arguments.seed,
         budget=_budget(arguments),
     )

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from typing import IO, Any, cast
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from client.plain import clean, one_line
 
 _UNBOUNDED = 400
+INDENT = 4
 _INDENT = "  "
 _COMMAND = "python client/"
 _TRAILING = re.compile(r"[ \t]+(?=\n|$)")
@@ -62,6 +64,12 @@ def word(text: str, style: str = "", limit: int = 0) -> Text:
 def words(text: str, style: str = "") -> Text:
     """Returns text of several lines that no markup or control character can change."""
     return Text(clean(text), style=style)
+
+
+def indented(part: RenderableType, by: int = INDENT) -> Padding:
+    """Returns a part moved to the right."""
+    # Not expanded: a line in a file ends where its text ends.
+    return Padding(part, (0, 0, 0, by), expand=False)
 
 
 @contextmanager

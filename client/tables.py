@@ -1,5 +1,6 @@
 """Tables of results: estimates, standings and lists of runs."""
 
+import math
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -14,6 +15,8 @@ from client.run_name import run_id
 from client.screen import word, words
 
 _NONE = "-"
+# Sums of floats fall short of what they are by less than this.
+_HAIR = 1e-6
 
 
 def _table() -> Table:
@@ -25,6 +28,7 @@ def standings(answer: result_service_pb2.GetStandingsResponse) -> Table:
     table = _table()
     # Programming has no shares.
     with_share = any(s.HasField("answer_share") for s in answer.standings)
+    with_rate = _has_pass_rates(answer)
     table.add_column("Rank", justify="right")
     table.add_column("95 %", justify="right")
     table.add_column("Participant", overflow="ellipsis", no_wrap=True)
@@ -33,6 +37,8 @@ def standings(answer: result_service_pb2.GetStandingsResponse) -> Table:
     table.add_column("Question\nscore", justify="right")
     if with_share:
         table.add_column("Share", justify="right")
+    if with_rate:
+        table.add_column("Pass rate\n(rounds)", justify="right")
     table.add_column("Marks", justify="right")
     for item in answer.standings:
         cells = [
@@ -45,6 +51,8 @@ def standings(answer: result_service_pb2.GetStandingsResponse) -> Table:
         ]
         if with_share:
             cells.append(_figure(item.answer_share if item.HasField("answer_share") else None))
+        if with_rate:
+            cells.append(_pass_rate(item))
         table.add_row(*cells, Text(f"{item.marks} of {item.planned_marks}"))
     return table
 
@@ -61,6 +69,18 @@ def _places(item: result_service_pb2.Standing) -> Text:
     return Text(f"{item.best_rank}-{item.worst_rank}")
 
 
+def _has_pass_rates(answer: result_service_pb2.GetStandingsResponse) -> bool:
+    return any(s.HasField("pass_rate") for s in answer.standings)
+
+
+def _pass_rate(item: result_service_pb2.Standing) -> Text:
+    """Returns the mean pass rate, cut so that only what is complete is 100 %."""
+    if not item.HasField("pass_rate"):
+        return Text(_NONE)
+    tenths = math.floor(1000 * item.pass_rate + _HAIR)
+    return Text(f"{tenths / 10:.1f} % ({item.pass_rate_rounds})")
+
+
 def _interval(item: result_service_pb2.Standing) -> Text:
     if not item.HasField("answer_score_low"):
         return Text(_NONE)
@@ -74,6 +94,11 @@ def reading(answer: result_service_pb2.GetStandingsResponse) -> str:
     missing = planned - answer.marks
     tail = "; what is missing counts as missing, not as 0" if missing else ""
     received = f"Marks received: {answer.marks} of {planned}{share}{tail}."
+    if _has_pass_rates(answer):
+        received += (
+            "\nPass rate: share of cases that programs passed, a mean over the rounds in "
+            "brackets; no judge's opinion, and no part of the rank."
+        )
     return f"{clean(answer.summary)}\n{received}" if answer.summary else received
 
 

@@ -135,7 +135,8 @@ async def test_an_unknown_provider_is_told_with_those_there_are(session: Session
 
 def options(**fields: object) -> run_rejudge.Options:
     found: dict[str, object] = {
-        "run_id": "", "judges": (), "identity": "blind", "order": "shuffled", "seed": None,
+        "run_id": "", "judges": (), "identity": "blind", "order": "shuffled",
+        "evidence": "shown", "seed": None,
         "budget": league_pb2.Budget(),
     }  # fmt: skip
     return run_rejudge.Options(**{**found, **fields})  # type: ignore[arg-type]

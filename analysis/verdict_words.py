@@ -1,0 +1,102 @@
+"""Verdicts as one character each and in words, the same on the page and in a terminal."""
+
+from collections.abc import Iterable
+
+from analysis.dataset import Execution, Question, QuestionCheck
+from analysis.pass_rates import ACCEPTED, COMPILE_ERROR, SANDBOX_ERROR
+from analysis.percent import percent_of
+
+SYMBOLS = {
+    ACCEPTED: "✓",
+    "wrong_answer": "✗",
+    "time_limit": "T",
+    "memory_limit": "M",
+    "output_limit": "O",
+    "runtime_error": "R",
+    "security_violation": "V",
+    SANDBOX_ERROR: "S",
+}
+OTHER = "?"
+"""A verdict of a later version of the contract."""
+DISPUTED = "D"
+LEGEND = {
+    "✓": "accepted",
+    "✗": "wrong answer",
+    "T": "time limit",
+    "M": "memory limit",
+    "O": "output limit",
+    "R": "runtime error",
+    "V": "security violation",
+    "S": "the sandbox failed, counts for nothing",
+    DISPUTED: "disputed, counts for nothing",
+    OTHER: "another verdict",
+}
+ASCII = {"✓": "+", "✗": "x"}
+"""For terminals that cannot show the symbols; letters stand for themselves."""
+_BASES = {
+    "fence": "told by its fence",
+    "shebang": "told by its first line",
+    "content": "guessed from its source",
+}
+
+
+def words(verdict: str) -> str:
+    """Returns a verdict in words."""
+    return verdict.replace("_", " ")
+
+
+def verdict_line(execution: Execution, check: QuestionCheck | None) -> str:
+    """Returns a character a case, in order; empty where the program was run on none."""
+    disputed = check.disputed if check is not None else ()
+    return "".join(
+        DISPUTED if case.name in disputed else SYMBOLS.get(case.verdict, OTHER)
+        for case in execution.cases
+    )
+
+
+def legend(lines: Iterable[str]) -> str:
+    """Returns what the characters of some lines mean, without those that are not there."""
+    used = set("".join(lines))
+    return "; ".join(f"{symbol} {told}" for symbol, told in LEGEND.items() if symbol in used)
+
+
+def outcome_words(execution: Execution, check: QuestionCheck | None) -> str:
+    """Says in a few words what a program did, such as `python: passed 3 of 4 cases (75 %)`."""
+    language = execution.language or "no language told"
+    if execution.language_basis:
+        basis = _BASES.get(execution.language_basis, execution.language_basis)
+        language += f" ({basis})"
+    if execution.compile_verdict != ACCEPTED:
+        verdict = words(execution.compile_verdict) or "not compiled"
+        told = verdict if execution.compile_verdict == COMPILE_ERROR else f"compiler: {verdict}"
+        rate = "" if execution.pass_rate is None else ", passes no case"
+        return f"{language}: {told}{rate}"
+    disputed = check.disputed if check is not None else ()
+    counted = [
+        case.verdict == ACCEPTED
+        for case in execution.cases
+        if case.name not in disputed and case.verdict != SANDBOX_ERROR
+    ]
+    if not counted:
+        return f"{language}: compiles; no case to run it on, so no pass rate"
+    share = percent_of(sum(counted), len(counted))
+    return f"{language}: passed {sum(counted)} of {len(counted)} cases ({share})"
+
+
+def check_words(question: Question) -> str:
+    """Says in a sentence or two what came of checking a question; empty in mathematics."""
+    check = question.check
+    if check is None:
+        return ""
+    cases = len(check.kept) + len(check.dropped)
+    told = f"{len(check.kept)} of {cases} cases kept"
+    if check.verified:
+        told = f"Verified: the reference ran twice alike on every case kept; {told}."
+    else:
+        told = f"Unverified: {told}."
+    if check.disputed:
+        told += f" Disputed by the answers: {', '.join(check.disputed)}."
+    if check.repairs:
+        times = "once" if check.repairs == 1 else f"{check.repairs} times"
+        told += f" Mended {times} by its setter."
+    return told
