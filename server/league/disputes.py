@@ -11,6 +11,7 @@ from server.league.programs import CheckedCase
 # So many of those that compile have to agree: as a fraction, compared without rounding.
 _SHARE = (2, 3)
 _LEAST = 2
+# Verdicts on programs that ended by themselves with status 0.
 _ENDED = frozenset({Verdict.ACCEPTED, Verdict.WRONG_ANSWER})
 # The white space of ASCII, as the checkers of the sandbox have it.
 _TO_SPACES = bytes.maketrans(b"\t\n\r\v\f", b"     ")
@@ -44,7 +45,7 @@ def disputed(cases: Sequence[CheckedCase], executions: Sequence[Executed]) -> fr
     runs: defaultdict[int, list[CaseRun]] = defaultdict(list)
     for execution in compiling:
         for run in execution.cases:
-            if run.verdict in _ENDED and run.exit_status == 0 and not run.output_cut:
+            if run.verdict in _ENDED and not run.output_cut:
                 runs[run.number].append(run)
     return frozenset(
         case.number

@@ -18,7 +18,7 @@ from server.league.programs import CheckedCase
 MOST_CHARACTERS = 6000
 MOST_LISTED = 40
 
-_ROWS_CHARACTERS = 2700
+_ROWS_CHARACTERS = 3150
 _MOST_NAMES = 6
 # Between the quotes of a string of JSON.
 _NAME, _LANGUAGE, _TOOLCHAIN = 40, 60, 120
@@ -56,7 +56,7 @@ def evidence(
         return shown
     counted = tally(execution, cases, disputed)
     due = [number for number in kept if number not in disputed]
-    by_number = {run.number: run for run in execution.cases}
+    by_number = {run.number: run for run in execution.cases} if compiled else {}
     runs = [by_number[number] for number in due if number in by_number]
     said = [run for run in runs if run.verdict != Verdict.SANDBOX_ERROR]
     listed = _rows(said, kept)

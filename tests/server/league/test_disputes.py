@@ -81,6 +81,11 @@ def test_an_output_that_the_checker_took_is_no_dispute() -> None:
     assert disputed([checked_case()], [near, near, near]) == frozenset()
 
 
+def test_white_space_alone_is_no_dispute_even_where_it_makes_an_output_wrong() -> None:
+    spaced = _printing(b"42", verdict=Verdict.WRONG_ANSWER)
+    assert disputed([checked_case()], [spaced, spaced, spaced]) == frozenset()
+
+
 def test_each_case_is_looked_at_for_itself_and_dropped_ones_never_are() -> None:
     answers = [
         execution(

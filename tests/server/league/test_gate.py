@@ -191,6 +191,8 @@ def test_what_the_sandbox_failed_on_is_dropped_and_not_put_to_the_setter() -> No
         assert decision.repair == ""
         assert _dropped(decision) == ["the sandbox failed on it"]
         assert not decision.check.verified
+        by_program = replace(_question(_case()), checker=CheckerChoice(kind="program", code=CODE))
+        assert decide(by_program, None, *runs).repair == ""
     broken = _ran(verdict=Verdict.SANDBOX_ERROR, message="lost 3 times")
     decision = decide(_question(_case()), None, broken, broken)
     assert (decision.repair, _dropped(decision)) == ("", ["the sandbox failed on it"])
