@@ -15,8 +15,10 @@ from analysis.calls import call_summaries
 from analysis.coverage import Coverage
 from analysis.coverage_words import LEGEND
 from analysis.dataset import Dataset
-from analysis.percent import percent_of
+from analysis.percent import percent_of, percent_of_share
+from analysis.programs import Programs
 from analysis.scores import RoundScore, Standing, tie_sentence
+from analysis.verdict_words import legend, words
 from analysis.views import DASH, failure_views, grids, round_views
 
 _TEMPLATES = files("analysis") / "templates"
@@ -52,12 +54,16 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What was computed of a dataset, once for all parts of a report."""
+    """What was computed of a dataset, once for all parts of a report.
+
+    `programs` is `None` where no program was run.
+    """
 
     rows: tuple[RoundScore, ...]
     standings: tuple[Standing, ...]
     agreement: Agreement
     coverage: Coverage
+    programs: Programs | None = None
 
 
 def page(
@@ -80,17 +86,26 @@ def page(
     """
     style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FunctionLoader(_template),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {
         "num": _number,
         "pct": _percent,
+        "share": lambda value: DASH if value is None else percent_of_share(value),
+        "signed": _signed,
+        "verdict": words,
         "of": percent_of,
         "count": _count,
         "usd": _usd,
         "time": lambda value: f"{value:%Y-%m-%d %H:%M %Z}" if value else DASH,
     }
-    template = environment.from_string((_TEMPLATES / "report.html.j2").read_text(encoding="utf-8"))
+    template = environment.get_template("report.html.j2")
+    rounds = round_views(dataset, findings.rows)
+    run_ids = {run.id for run in dataset.runs}
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     html = template.render(
         title=_title(dataset),
@@ -104,13 +119,22 @@ def page(
         grids=grids(dataset, findings.coverage),
         legend=LEGEND,
         failures=failure_views(dataset, findings.coverage),
-        rounds=round_views(dataset, findings.rows),
+        rounds=rounds,
+        verdict_legend=legend(answer.verdicts for view in rounds for answer in view.answers),
         calls=call_summaries(dataset),
         totals=_totals(dataset),
         math=dataset.subject == "math",
+        programs=findings.programs,
+        rated=findings.programs is not None and bool(findings.programs.rates),
+        checked=[v for v in rounds if v.check and v.run.source_run not in run_ids],
         first=findings.standings[0] if findings.standings else None,
     )
     return _UNSEEN.sub("�", html).encode()
+
+
+def _template(name: str) -> str:
+    """Returns a template of this package."""
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def _title(dataset: Dataset) -> str:
@@ -132,6 +156,11 @@ def _totals(dataset: Dataset) -> Mapping[str, int]:
 def _number(value: float | None, digits: int = 2) -> str:
     """Formats a number; a dash for none."""
     return DASH if value is None else f"{value:,.{digits}f}".replace("-", "\u2212")
+
+
+def _signed(value: float | None, digits: int = 2) -> str:
+    """Formats a difference with its sign; a dash for none."""
+    return DASH if value is None else f"{value:+.{digits}f}".replace("-", "\u2212")
 
 
 def _percent(value: float | None) -> str:

@@ -1,5 +1,6 @@
 """Pass rates: what programs did, beside what judges thought of them and never mixed with it."""
 
+import statistics
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from analysis.resampling import STANDARD, Drawing, spreads
 ACCEPTED = "accepted"
 COMPILE_ERROR = "compile_error"
 SANDBOX_ERROR = "sandbox_error"
+MIB = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,16 @@ class ModelRuns:
     verdicts: Mapping[str, int]
     cpu_s: tuple[float, ...]
     memory_bytes: tuple[int, ...]
+
+    @property
+    def median_cpu_s(self) -> float | None:
+        """Median CPU seconds of an accepted case; `None` without one."""
+        return statistics.median(self.cpu_s) if self.cpu_s else None
+
+    @property
+    def median_mib(self) -> float | None:
+        """Median peak memory of an accepted case in MiB; `None` without one."""
+        return statistics.median(self.memory_bytes) / MIB if self.memory_bytes else None
 
 
 def answer_rate(answer: Answer) -> float | None:
@@ -142,7 +154,7 @@ def model_runs(dataset: Dataset) -> tuple[ModelRuns, ...]:
             model, execution = answer.answerer, answer.execution
             if execution is None or model not in verdicts:
                 continue
-            disputed = _disputed(round_.question)
+            disputed = disputed_cases(round_.question)
             if _failed_to_compile(execution):
                 verdicts[model][COMPILE_ERROR] += _due(round_.question)
             for case in execution.cases:
@@ -163,7 +175,7 @@ def model_runs(dataset: Dataset) -> tuple[ModelRuns, ...]:
     )
 
 
-def _disputed(question: Question | None) -> frozenset[str]:
+def disputed_cases(question: Question | None) -> frozenset[str]:
     """Returns the names of the disputed cases."""
     check = question.check if question is not None else None
     return frozenset(check.disputed) if check is not None else frozenset()

@@ -9,7 +9,7 @@ import altair as alt
 
 from analysis.accuracy import Accuracy
 from analysis.charts import Bar, bar_text, grouped_bars
-from analysis.pass_rates import ModelRuns, PassRate
+from analysis.pass_rates import MIB, ModelRuns, PassRate
 from analysis.scores import Standing
 from analysis.style import (
     BLUE,
@@ -27,7 +27,6 @@ from analysis.style import (
 
 JUDGED, PASSED = "judges' score", "cases passed"
 _NAME = 34
-_MIB = 1 << 20
 _LEAST_S = 0.001
 """Shorter times are drawn here: a logarithm has no 0."""
 
@@ -153,7 +152,7 @@ def resource_ranges(runs: Sequence[ModelRuns], order: Sequence[str]) -> Any:
         if run is None or not run.cpu_s:
             continue
         seconds.append(_range(names[model], [max(_LEAST_S, value) for value in run.cpu_s], "s"))
-        memory.append(_range(names[model], [value / _MIB for value in run.memory_bytes], "MiB"))
+        memory.append(_range(names[model], [value / MIB for value in run.memory_bytes], "MiB"))
     n = sum(len(run.cpu_s) for run in runs)
     # Both panels have a row for every model, those without an accepted case too.
     sort = list(names.values())

@@ -11,6 +11,13 @@ from analysis.coverage import coverage
 from analysis.dataset import Dataset
 from analysis.page import Figure, Findings, page
 from analysis.pooling import pooling_notes
+from analysis.programming_charts import (
+    accuracy_chart,
+    pass_rate_bars,
+    resource_ranges,
+    verdict_bars,
+)
+from analysis.programs import programs_of
 from analysis.radar import setter_radars
 from analysis.rendering import pdf, png, svg
 from analysis.run_json import run_json
@@ -29,6 +36,7 @@ def findings_of(dataset: Dataset) -> Findings:
         standings=standings(dataset),
         agreement=agreement(dataset),
         coverage=coverage(dataset),
+        programs=programs_of(dataset),
     )
 
 
@@ -41,6 +49,15 @@ def charts_of(dataset: Dataset, findings: Findings) -> dict[str, Any]:
         "setters": setter_heatmap(rows, table, dataset),
         "judges": judge_heatmap(findings.agreement),
     }
+    if findings.programs is not None and findings.programs.rates:
+        programs = findings.programs
+        best_first = [standing.model for standing in table]
+        charts |= {
+            "pass-rates": pass_rate_bars(programs.rates, table),
+            "verdicts": verdict_bars(programs.runs, best_first),
+            "resources": resource_ranges(programs.runs, best_first),
+            "judge-accuracy": accuracy_chart(programs.accuracy),
+        }
     # A picture travels without the page that it was made for.
     shortfall = findings.coverage.shortfall
     return {name: cautioned(chart, shortfall) for name, chart in charts.items()}
@@ -62,6 +79,22 @@ _DESCRIPTIONS = {
     "judges": (
         "Agreement of each pair of judges",
         "A heat map of Kendall's tau-b; the mean is in the section on agreement.",
+    ),
+    "pass-rates": (
+        "Judges' score of each model beside the share of cases that its programs pass",
+        "Bars; the numbers are in the section on programs.",
+    ),
+    "verdicts": (
+        "Verdicts on each model's cases",
+        "Stacked bars; the numbers are in the section on programs.",
+    ),
+    "resources": (
+        "CPU time and memory of each model's accepted cases",
+        "Medians with quartiles and ranges; the medians are in the section on programs.",
+    ),
+    "judge-accuracy": (
+        "How far each judge's scores agree with what programs did",
+        "Dots with intervals; the numbers are in the section on accuracy.",
     ),
 }
 
@@ -104,7 +137,10 @@ def build_report(
         makers[f"charts/{name}.pdf"] = _later(pdf, pictures, vector)
     makers["report.html"] = make_page
     makers["report.xlsx"] = lambda: workbook(
-        dataset, table_of_standings=findings.standings, notes=notes
+        dataset,
+        table_of_standings=findings.standings,
+        programs=findings.programs,
+        notes=notes,
     )
     makers["run.json"] = lambda: json.dumps(
         run_json(dataset, findings, notes=notes), ensure_ascii=False, allow_nan=False, indent=1

@@ -44,6 +44,7 @@ def run_json(dataset: Dataset, findings: Findings, *, notes: Sequence[str] = ())
             for (setter, answerer), cell in setter_answerer_matrix(findings.rows).items()
         ],
         "agreement": findings.agreement,
+        "programs": findings.programs,
         "coverage": {
             "marks": covered.marks,
             "planned": covered.planned,

@@ -83,6 +83,15 @@ def outcome_words(execution: Execution, check: QuestionCheck | None) -> str:
     return f"{language}: passed {sum(counted)} of {len(counted)} cases ({share})"
 
 
+def failures(execution: Execution) -> list[str]:
+    """Returns why cases failed, such as `2: wrong answer: line 1 differs`, in order."""
+    return [
+        f"{case.name}: {words(case.verdict)}: {case.detail}"
+        for case in execution.cases
+        if case.verdict != ACCEPTED and case.detail
+    ]
+
+
 def check_words(question: Question) -> str:
     """Says in a sentence or two what came of checking a question; empty in mathematics."""
     check = question.check

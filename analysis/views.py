@@ -8,6 +8,7 @@ from analysis.coverage_words import index_ranges, symbol, words
 from analysis.dataset import Answer, Dataset, Judgment, Round, Run
 from analysis.marks import received
 from analysis.scores import RoundScore
+from analysis.verdict_words import check_words, failures, outcome_words, verdict_line
 
 DASH = "\u2013"
 """Stands where there is no value."""
@@ -44,16 +45,23 @@ class FailureView:
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerView:
-    """An answer with its score and what each judge gave it; `None` where nothing came."""
+    """An answer with its score and what each judge gave it; `None` where nothing came.
+
+    In programming `outcome` says what its program did, `verdicts` has a character a case,
+    and `failure` is why the first failed; all are empty where it was not run.
+    """
 
     answer: Answer
     score: RoundScore | None
     marks: tuple[str, ...]
+    outcome: str = ""
+    verdicts: str = ""
+    failure: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoundView:
-    """A round as the page shows it."""
+    """A round as the page shows it; `check` is empty in mathematics."""
 
     number: int
     run: Run
@@ -62,6 +70,7 @@ class RoundView:
     answers: tuple[AnswerView, ...]
     judgments: tuple[Judgment, ...]
     summary: str
+    check: str = ""
 
 
 def grids(dataset: Dataset, covered: Coverage) -> tuple[Grid, ...]:
@@ -127,6 +136,7 @@ def _round_view(
 ) -> RoundView:
     """Shapes one round."""
     given = {(item.judge, item.mark.answerer): item for item in received(run, round_)}
+    check = round_.question.check if round_.question is not None else None
     answers = []
     for answer in round_.answers:
         marks = []
@@ -138,7 +148,17 @@ def _round_view(
                 shown = item.value if item.mark.rank is None else item.mark.rank
                 marks.append(f"{shown:g}")
         score = scores.get((run.id, round_.index, answer.answerer))
-        answers.append(AnswerView(answer=answer, score=score, marks=tuple(marks)))
+        execution = answer.execution
+        answers.append(
+            AnswerView(
+                answer=answer,
+                score=score,
+                marks=tuple(marks),
+                outcome=outcome_words(execution, check) if execution is not None else "",
+                verdicts=verdict_line(execution, check) if execution is not None else "",
+                failure=next(iter(failures(execution)), "") if execution is not None else "",
+            )
+        )
     # A stable sort: answers without a score stay in league order at the end.
     answers.sort(key=lambda view: -(_value(view) or 0.0) if _value(view) is not None else 1.0)
     return RoundView(
@@ -149,6 +169,7 @@ def _round_view(
         answers=tuple(answers),
         judgments=round_.judgments,
         summary=_summary(round_, answers),
+        check=check_words(round_.question) if round_.question is not None else "",
     )
 
 

@@ -19,6 +19,15 @@ from analysis.cells import Value, clean, sheet_title, table
 from analysis.coverage import Coverage, coverage
 from analysis.dataset import Dataset, Round, Run
 from analysis.marks import received
+from analysis.program_sheets import (
+    accuracy_sheet,
+    effects_sheet,
+    executions_sheet,
+    pass_rates_sheet,
+    program_facts,
+    questions_sheet,
+)
+from analysis.programs import Programs, programs_of
 from analysis.scores import RoundScore, Standing, round_scores, standings, tie_sentence
 from analysis.worksheets import (
     Titles,
@@ -37,6 +46,7 @@ def workbook(
     dataset: Dataset,
     *,
     table_of_standings: Sequence[Standing] = (),
+    programs: Programs | None = None,
     notes: Sequence[str] = (),
 ) -> bytes:
     """Returns the workbook as the bytes of an .xlsx file.
@@ -44,10 +54,12 @@ def workbook(
     Args:
         dataset: The runs.
         table_of_standings: Standings already computed; computed here when left out.
+        programs: What programs did, already computed; computed here when left out.
         notes: Sentences of honesty for the sheet `About`.
     """
     best_first = tuple(table_of_standings) or standings(dataset)
     rows, covered = round_scores(dataset), coverage(dataset)
+    programs = programs or programs_of(dataset)
     book = Workbook()
     ranking = book.active
     if not isinstance(ranking, Worksheet):
@@ -67,11 +79,20 @@ def workbook(
         _round_sheet(_sheet(book, titles[key]), run, round_, rows, totals[key])
     answers_sheet(_sheet(book, "Answers"), dataset, titles)
     judgments_sheet(_sheet(book, "Judgments"), dataset, titles)
+    if programs is not None:
+        pass_rates_sheet(_sheet(book, "Pass Rates"), programs, best_first)
+        executions_sheet(_sheet(book, "Executions"), dataset, titles)
+        accuracy_sheet(_sheet(book, "Judge Accuracy"), programs.accuracy)
+        if programs.effects:
+            effects_sheet(_sheet(book, "Evidence"), programs.effects)
+        questions_sheet(_sheet(book, "Questions"), dataset, titles)
     coverage_sheet(_sheet(book, "Coverage"), dataset, covered)
     failures_sheet(_sheet(book, "Failures"), dataset, covered)
     steps_sheet(_sheet(book, "Steps"), covered, titles)
     calls_sheet(_sheet(book, "Calls"), dataset, titles)
-    _about(_sheet(book, "About"), dataset, best_first, covered, notes)
+    facts = _facts(dataset, best_first, covered, notes)
+    facts += program_facts(programs) if programs is not None else []
+    _about(_sheet(book, "About"), facts)
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
@@ -205,14 +226,13 @@ def _round_sheet(
         sheet.oddHeader.center.text = clean(origin)[:200].replace("&", "&&")
 
 
-def _about(
-    sheet: Worksheet,
+def _facts(
     dataset: Dataset,
     best_first: Sequence[Standing],
     covered: Coverage,
     notes: Sequence[str],
-) -> None:
-    """Writes what the workbook rests on."""
+) -> list[tuple[str, Value]]:
+    """Returns what the workbook rests on."""
     facts: list[tuple[str, Value]] = [("Subject", dataset.subject)]
     facts += [("Warning", covered.warning)] if covered.warning else []
     facts += [("Note", note) for note in notes]
@@ -236,6 +256,11 @@ def _about(
         ),
         ("Interval", _interval_words(best_first)),
     ]
+    return facts
+
+
+def _about(sheet: Worksheet, facts: Sequence[tuple[str, Value]]) -> None:
+    """Writes what the workbook rests on."""
     table(sheet, ["What", "Value"], facts, frozen=1)
     sheet.auto_filter.ref = None
     sheet.column_dimensions["B"].width = 90
@@ -270,6 +295,7 @@ def _run_facts(run: Run) -> list[tuple[str, Value]]:
         ("Seed", run.seed),
         ("Identity", run.identity),
         ("Order", run.order),
+        ("Evidence", run.evidence),
         ("Server version", run.server_version),
         ("Prompts SHA-256", run.prompts_sha256),
         ("Judges again", run.source_run),

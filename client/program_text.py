@@ -74,9 +74,8 @@ class ProgramText:
 
     def _failures(self, execution: records.Execution) -> Iterator[RenderableType]:
         """Yields why the first case failed, or why all did."""
-        failed = [case for case in execution.cases if case.verdict != ACCEPTED and case.detail]
-        for case in failed if self._full else failed[:1]:
-            told = f"{case.name}: {verdict_words.words(case.verdict)}: {case.detail}"
+        found = verdict_words.failures(execution)
+        for told in found if self._full else found[:1]:
             yield indented(word(told, "dim"))
 
     def _verdicts(self, line: str) -> Text:

@@ -1,6 +1,5 @@
 """Tables of results: estimates, standings and lists of runs."""
 
-import math
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -8,15 +7,13 @@ from llm_crowdsourced.v1 import result_service_pb2, run_pb2, run_service_pb2
 from rich.table import Table
 from rich.text import Text
 
-from analysis.percent import percent_of
+from analysis.percent import percent_of, percent_of_share
 from client import enum_words, plain
 from client.plain import clean
 from client.run_name import run_id
 from client.screen import word, words
 
 _NONE = "-"
-# Sums of floats fall short of what they are by less than this.
-_HAIR = 1e-6
 
 
 def _table() -> Table:
@@ -77,8 +74,7 @@ def _pass_rate(item: result_service_pb2.Standing) -> Text:
     """Returns the mean pass rate, cut so that only what is complete is 100 %."""
     if not item.HasField("pass_rate"):
         return Text(_NONE)
-    tenths = math.floor(1000 * item.pass_rate + _HAIR)
-    return Text(f"{tenths / 10:.1f} % ({item.pass_rate_rounds})")
+    return Text(f"{percent_of_share(item.pass_rate)} ({item.pass_rate_rounds})")
 
 
 def _interval(item: result_service_pb2.Standing) -> Text:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.percent import percent_of
+from analysis.percent import percent_of, percent_of_share
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,13 @@ def test_never_more_than_it_is(whole: int, data: st.DataObject) -> None:
     assert (text == "100") is (part == whole)
     if not text.startswith("under"):
         assert round(10 * float(text)) * whole <= 1000 * part
+
+
+def test_shares_are_cut_too() -> None:
+    assert percent_of_share(1.0) == "100 %"
+    assert percent_of_share(1 - 1e-12) == "100 %"
+    assert percent_of_share(0.9999) == "99.9 %"
+    assert percent_of_share(2 / 3) == "66.6 %"
+    assert percent_of_share(0.1 + 0.2) == "30 %"
+    assert percent_of_share(0.0001) == "under 0.1 %"
+    assert percent_of_share(0.0) == "0 %"
