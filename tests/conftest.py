@@ -1,10 +1,17 @@
 """What holds for all tests."""
 
 import os
+import sys
 from collections.abc import Generator
 
 import pytest
 from hypothesis import settings
+
+from sandbox.images import IMAGE
+from sandbox.images.build import BuildOptions, make_image
+from sandbox.images.daemon import connect
+from sandbox.images.progress import Progress
+from sandbox.runner import UnavailableError
 
 # How long an example takes says more of the machine than of what is tested.
 settings.register_profile("no_clock", deadline=None)
@@ -24,3 +31,19 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         report.outcome = "failed"
         report.longrepr = f"skipped in CI: {reason}"
     return report
+
+
+@pytest.fixture(scope="session")
+def docker_ready() -> None:
+    """Skips where Docker does not answer, with the reason."""
+    try:
+        connect().close()
+    except UnavailableError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def sandbox_image(docker_ready: None) -> str:  # noqa: ARG001 - a fixture asks for another so
+    """Returns the name of the image of this program, built if need be."""
+    make_image(BuildOptions(), Progress(sys.stderr))
+    return f"{IMAGE}:latest"

@@ -125,6 +125,7 @@ class Programming:
         best: tuple[StepAsked[Any], ProgrammingQuestion, Checked] | None = None
         asked: StepAsked[ProgrammingQuestion] | None = None
         reasks = repairs = 0
+        told = ""
         while True:
             asked = await self._asker.ask(key, request, self._reader(key.round), before=asked)
             if asked is None:
@@ -148,8 +149,9 @@ class Programming:
             if not checked.decision.repair or repairs >= self._league.programming.max_repairs:
                 break
             repairs += 1
-            request = self._requests.repair(key, question, checked.decision.repair)
-        checked_as = replace(checked.decision.check, repairs=repairs)
+            told = checked.decision.repair
+            request = self._requests.repair(key, question, told)
+        checked_as = _after_repairs(checked.decision.check, repairs, told)
         asked = replace(asked, asked=replace(asked.asked, reasks=reasks))
         return self._set(key, asked, question, checked_as, executions)
 
@@ -358,3 +360,10 @@ class Programming:
         self._asker.pause(
             f"{error}; when that is mended, resume the run: runs.py resume {self._run_id}"
         )
+
+
+def _after_repairs(check_: QuestionCheck, repairs: int, told: str) -> QuestionCheck:
+    """Returns a check that says how often the question was mended, and what was wrong last."""
+    if not repairs or check_.detail:
+        return replace(check_, repairs=repairs)
+    return replace(check_, repairs=repairs, detail=f"its setter was told: {told}")

@@ -37,16 +37,18 @@ class LeagueServer:
     sandbox: sandbox_service_pb2_grpc.SandboxServiceAsyncStub
 
     async def play(
-        self, request: run_service_pb2.CreateRunRequest
+        self, request: run_service_pb2.CreateRunRequest, *, within_s: float = 60
     ) -> list[run_service_pb2.WatchRunResponse]:
         """Creates a run and watches it to its end."""
         created = await self.runs.CreateRun(request)
-        return await self.watch(created.run.name)
+        return await self.watch(created.run.name, within_s=within_s)
 
-    async def watch(self, name: str, token: str = "") -> list[run_service_pb2.WatchRunResponse]:
+    async def watch(
+        self, name: str, token: str = "", *, within_s: float = 60
+    ) -> list[run_service_pb2.WatchRunResponse]:
         """Returns the events of a run from after a token to its end, heartbeats left out."""
         stream = self.runs.WatchRun(run_service_pb2.WatchRunRequest(name=name, resume_token=token))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(within_s):
             return [message async for message in stream if message.HasField("event")]
 
 
