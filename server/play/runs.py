@@ -6,8 +6,6 @@ The state in the store decides; the tasks here only follow it. After a restart
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 from sandbox.runner import Runner
@@ -17,12 +15,12 @@ from server.errors import (
     NotPlayingError,
     SandboxUnavailableError,
     StoreError,
-    TooManyRunsError,
     WrongStateError,
 )
 from server.league.league import Budget, League
 from server.league.prompts import PromptSet
 from server.play.admission import admit, sandbox_problem
+from server.play.arrivals import Arrivals
 from server.play.failures import failure_of
 from server.play.ledger import Amount
 from server.play.player import Player
@@ -63,7 +61,6 @@ class Runs:
         self._runner = runner
         self._subjects = Subjects(store, runner)
         self._playing = playing
-        self._max_waiting = max_waiting
         self._places = asyncio.Semaphore(max_playing)
         self._players: dict[str, Player] = {}
         # The newest task of each run, and all that have not ended: a run that was
@@ -71,8 +68,7 @@ class Runs:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._all: set[asyncio.Task[None]] = set()
         self._preparations = Preparations(store, models)
-        # What is being created: the same request at once is one run.
-        self._creating: list[str] = []
+        self._arrivals = Arrivals(max_waiting)
         self._limits = asyncio.Lock()
         self._closing = False
 
@@ -100,7 +96,7 @@ class Runs:
             # Created before: what was true then need not be checked again.
             return run, True
         admit(new.league, self._models)
-        with self._place_among_waiting(new.request_id or new.run_id):
+        with self._arrivals.place(new.request_id or new.run_id, len(self._tasks)):
             # To judge again takes no program to be run.
             if not new.source_run and (problem := await self.sandbox_problem(new.league)):
                 raise SandboxUnavailableError(problem)
@@ -238,26 +234,6 @@ class Runs:
     def _must_play(self) -> None:
         if not self._playing:
             raise NotPlayingError("this server was started with --no-play: it plays no run")
-
-    @contextmanager
-    def _place_among_waiting(self, created: str) -> Iterator[None]:
-        """Keeps a place for a run that is being created.
-
-        Raises:
-            TooManyRunsError: There is none.
-        """
-        waiting = len(self._tasks) + len({*self._creating} - {created})
-        if waiting >= self._max_waiting:
-            raise TooManyRunsError(
-                f"{waiting} runs are playing or waiting, which is this server's limit; "
-                "try again when some have ended",
-                limit=str(self._max_waiting),
-            )
-        self._creating.append(created)
-        try:
-            yield
-        finally:
-            self._creating.remove(created)
 
     async def _standing(self, run_id: str) -> RunRecord:
         """Returns a run that is to be set going; it is paused if nobody plays it."""
