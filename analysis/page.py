@@ -97,6 +97,7 @@ def page(
         "pct": _percent,
         "share": lambda value: DASH if value is None else percent_of_share(value),
         "signed": _signed,
+        "points": lambda value: DASH if value is None else f"{_signed(100 * value, 1)} pp",
         "verdict": words,
         "of": percent_of,
         "count": _count,

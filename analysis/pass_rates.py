@@ -2,7 +2,7 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from analysis.dataset import Answer, Dataset, Execution, Question, Round
@@ -13,6 +13,18 @@ from analysis.resampling import STANDARD, Drawing, spreads
 ACCEPTED = "accepted"
 COMPILE_ERROR = "compile_error"
 SANDBOX_ERROR = "sandbox_error"
+VERDICTS = (
+    ACCEPTED,
+    "wrong_answer",
+    "time_limit",
+    "memory_limit",
+    "output_limit",
+    "runtime_error",
+    COMPILE_ERROR,
+    "security_violation",
+    SANDBOX_ERROR,
+)
+"""In the order in which they are shown."""
 MIB = 1 << 20
 
 
@@ -173,6 +185,16 @@ def model_runs(dataset: Dataset) -> tuple[ModelRuns, ...]:
         )
         for model, counted in verdicts.items()
     )
+
+
+def verdicts_in(runs: Iterable[ModelRuns]) -> tuple[str, ...]:
+    """Returns the verdicts that there are, in the order in which they are shown.
+
+    A later version of the contract may know others: they come last.
+    """
+    present = {verdict for run in runs for verdict in run.verdicts}
+    known = [verdict for verdict in VERDICTS if verdict in present]
+    return (*known, *sorted(present - set(known)))
 
 
 def disputed_cases(question: Question | None) -> frozenset[str]:

@@ -9,7 +9,7 @@ import altair as alt
 
 from analysis.accuracy import Accuracy
 from analysis.charts import Bar, bar_text, grouped_bars
-from analysis.pass_rates import MIB, ModelRuns, PassRate
+from analysis.pass_rates import MIB, ModelRuns, PassRate, verdicts_in
 from analysis.scores import Standing
 from analysis.style import (
     BLUE,
@@ -73,10 +73,7 @@ def verdict_bars(runs: Sequence[ModelRuns], order: Sequence[str]) -> Any:
         order: The models, best first.
     """
     names = unique_names(list(order), _NAME)
-    present = {verdict for run in runs for verdict in run.verdicts}
-    # A later version of the contract may know other verdicts: they come last, in grey.
-    kinds = [v for v in VERDICT_COLORS if v in present]
-    kinds += sorted(present - set(kinds))
+    kinds = verdicts_in(runs)
     rows, counts = [], []
     by_model = {run.model: run for run in runs}
     for model in order:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from analysis.accuracy import Accuracy, accuracy
 from analysis.dataset import Dataset
 from analysis.evidence_effect import EvidenceEffect, evidence_effects
-from analysis.pass_rates import ModelRuns, PassRate, model_runs, pass_rates
+from analysis.pass_rates import ModelRuns, PassRate, model_runs, pass_rates, verdicts_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +23,11 @@ class Programs:
     runs: tuple[ModelRuns, ...]
     accuracy: Accuracy
     effects: tuple[EvidenceEffect, ...]
+
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """The verdicts that there are, in the order in which they are shown."""
+        return verdicts_in(self.runs)
 
     def rate_of(self, model: str) -> PassRate | None:
         """Returns the pass rate of a model; `None` where there is none of anybody."""

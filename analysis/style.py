@@ -26,7 +26,6 @@ VERDICT_COLORS = {
     "security_violation": "#7a1fa2",
     "sandbox_error": "#c3c9cf",
 }
-"""Verdicts in the order in which they are shown."""
 
 
 def data(rows: list[dict[str, Any]]) -> alt.Data:

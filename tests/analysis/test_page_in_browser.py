@@ -30,9 +30,11 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    report = build_report(league(Recipe(n=4, texts=_HOSTILE)))
+@pytest.fixture(scope="module", params=["math", "programming"])
+def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    subject = request.param
+    recipe = Recipe(n=4, subject=subject, texts=_HOSTILE, programs=subject == "programming")
+    report = build_report(league(recipe))
     path = tmp_path_factory.mktemp("page") / "report.html"
     path.write_bytes(report["report.html"])
     return path
