@@ -108,11 +108,13 @@ class Programming:
                 self._texts[step.key.round] = step.content["text"]
 
     async def take_up(self, round_index: int) -> None:
-        """Takes up the cases of a round and what its answers did."""
-        cases, executions = await asyncio.gather(
+        """Takes up the cases of a round, what its answers did, and what was disputed."""
+        cases, executions, known = await asyncio.gather(
             self._store.question_cases(self._run_id, round_index),
             self._store.executions(self._run_id, round_index),
+            self._store.disputes(self._run_id),
         )
+        self._disputed[round_index] = known.get(round_index, frozenset())
         self._cases[round_index] = cases
         self._executions[round_index] = {
             each.participant: each for each in executions if each.purpose is Purpose.ANSWER
@@ -226,8 +228,10 @@ class Programming:
         """Finds the cases on which the answers agree against the reference."""
         executions = [given.execution for given in answers.values()]
         found = disputed(question.check.kept, executions)
+        known = self._disputed.get(round_index, frozenset())
         self._disputed[round_index] = found
-        if found:
+        # An answer that came later may have ended a dispute.
+        if found != known:
             await self._store.record_disputes(self._run_id, round_index, sorted(found))
 
     def judgment(

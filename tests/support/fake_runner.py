@@ -43,10 +43,16 @@ class FakeRunner:
         problem: Why it cannot run programs; `unavailable` changes it later.
         hold: Executions wait for it before they compile; `None` holds none.
         capacity: Executions that it takes at once, those that are held too.
+        turns: Programs that run at once; one a core if `None`.
     """
 
     def __init__(
-        self, problem: str = "", *, hold: asyncio.Event | None = None, capacity: int = 64
+        self,
+        problem: str = "",
+        *,
+        hold: asyncio.Event | None = None,
+        capacity: int = 64,
+        turns: int | None = None,
     ) -> None:
         self.unavailable = problem
         # In the order in which they began and ended.
@@ -54,7 +60,7 @@ class FakeRunner:
         self.ended: list[Job] = []
         self._hold = hold
         self._capacity = capacity
-        self._turns = asyncio.Semaphore(os.cpu_count() or 1)
+        self._turns = asyncio.Semaphore(turns or os.cpu_count() or 1)
         self._changed = asyncio.Event()
         self._stops: set[threading.Event] = set()
 

@@ -8,11 +8,23 @@ from llm_crowdsourced.v1 import league_pb2
 
 from tests.support.league_server import math_league
 from tests.support.scripted_endpoint import ScriptedReply, ScriptedRequest
+from tests.support.scripted_league import Asked
 
 # Tells the score of one program from what a judge sees of it.
 Rule = Callable[[Mapping[str, Any]], float]
 
 ECHO = "print(input())\n"
+# No two of them are alike.
+TEXTS = (
+    "A parrot repeats the word that it hears. Print what it says.",
+    "Mirrors show each visitor to himself; tell whom the visitor sees.",
+    "Forward a sealed letter unopened, as any honest postman does.",
+    "The valley answers whoever calls. Write down its echo.",
+    "Monks copy one page of the old chronicle faithfully.",
+    "Return the coin that you borrowed, neither more nor less.",
+    "Whatever enters this black box leaves it unchanged.",
+    "Photographs keep a moment as it was: develop this one.",
+)
 
 
 def programming_league(participants: int, **values: Any) -> league_pb2.League:
@@ -45,6 +57,13 @@ def question(
         "marking_scheme": "100 points for right outputs.",
     }
     return reply(value | more)
+
+
+def plain(asked: Asked) -> ScriptedReply:
+    """Returns the reply of a step of a league in which every program echoes, and passes."""
+    if asked.role == "question":
+        return question(TEXTS[asked.round - 1])
+    return program(ECHO) if asked.role == "answer" else judgment(asked.request, alike)
 
 
 def program(code: str, language: str = "python", approach: str = "As it is said.") -> ScriptedReply:

@@ -54,10 +54,12 @@ def league_file(folder: Path, more: str = "", provider: str = "own") -> Path:
 
 
 @asynccontextmanager
-async def server_process(settings: Path, *options: str) -> AsyncIterator[ServerProcess]:
-    """Starts `python -m server` and stops it at the end."""
+async def server_process(
+    settings: Path, *options: str, module: str = "server"
+) -> AsyncIterator[ServerProcess]:
+    """Starts `python -m server`, or another module that serves, and stops it at the end."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "server", "--settings", str(settings), "--address", "127.0.0.1:0",
+        sys.executable, "-m", module, "--settings", str(settings), "--address", "127.0.0.1:0",
         "--until-stdin-closes", *options,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL, cwd=PROJECT,
