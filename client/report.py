@@ -23,7 +23,8 @@ def main(argv: list[str]) -> int:
     """Writes a report and returns the exit status."""
     options = command_line.parser(
         "Writes the report of a run: page, charts, workbook and run.json. Nothing is sent to "
-        "a model. Several runs of one subject are read together.",
+        "a model. Several runs of one subject are read together; a run with its judging again "
+        "without evidence shows what evidence changes.",
         "python client/report.py --run-id math-1",
     )
     options.add_argument(

@@ -117,6 +117,7 @@ def test_without_a_set_up_project_the_cure_is_named(script: str, tmp_path: Path)
         ("runs", ("provider-limits",), "PROVIDER"),
         ("runs", ("calls", "math-1", "--role", "referee"), "invalid choice: 'referee'"),
         ("runs", ("rejudge", "math-1", "--identity", "x"), "invalid choice: 'x'"),
+        ("runs", ("rejudge", "math-1", "--evidence", "x"), "invalid choice: 'x'"),
         ("runs", ("rejudge", "math-1", "--run-id", "X"), "cannot be the id of a run"),
         ("runs", ("export", "math-1"), "--out"),
         ("runs", ("ledger", "math-1", "--ca", "x.pem"), "--ca goes with --server"),
