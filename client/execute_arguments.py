@@ -77,7 +77,8 @@ def _add_cases(options: argparse.ArgumentParser) -> None:
         metavar="HOW",
         default="tokens",
         help="exact (bytes), tokens (words), floats:1e-6 (numbers within a tolerance), or the "
-        "file of a program that decides; tokens if left out",
+        "file of a program that decides: it gets the names of files with input, output and "
+        "expected output, and exits with 42 for right or 43 for wrong; tokens if left out",
     )
 
 

@@ -13,6 +13,10 @@ from itertools import islice
 from sandbox.model import Exact, ExitFacts, Floats, Limits, Tokens, Verdict
 from sandbox.verdict import verdict_of
 
+# With which a checker program says what it found. No runtime ends with these by itself, as
+# all do with 0, Python, Java and Node with 1 after an exception, and Go with 2.
+CHECKER_RIGHT, CHECKER_WRONG = 42, 43
+
 _SHOWN_CHARACTERS = 40
 _DETAIL_CHARACTERS = 200
 # Words are cut from a block of the text at a time: a word costs many times its bytes.
@@ -63,12 +67,12 @@ def verdict_of_checker(facts: ExitFacts, limits: Limits) -> tuple[Verdict, str]:
         limits: What it might use.
     """
     ended = verdict_of(facts, limits)
-    if ended is Verdict.ACCEPTED:
-        return Verdict.ACCEPTED, ""
-    # Python ends with 1 as well where the checker itself failed.
-    crashed = facts.stderr.startswith(b"Traceback (most recent call last):")
-    if ended is Verdict.RUNTIME_ERROR and facts.exit_status in (1, 2) and not crashed:
-        return Verdict.WRONG_ANSWER, _first_line(facts) or "the checker says that it is wrong"
+    # Any status but 0 is a runtime error of other programs.
+    if ended in (Verdict.ACCEPTED, Verdict.RUNTIME_ERROR):
+        if facts.exit_status == CHECKER_RIGHT:
+            return Verdict.ACCEPTED, ""
+        if facts.exit_status == CHECKER_WRONG:
+            return Verdict.WRONG_ANSWER, _first_line(facts) or "the checker says that it is wrong"
     # Its own failure says nothing of the program.
     why = {
         Verdict.TIME_LIMIT: "reached its time limit",
@@ -77,15 +81,13 @@ def verdict_of_checker(facts: ExitFacts, limits: Limits) -> tuple[Verdict, str]:
         Verdict.SECURITY_VIOLATION: "made a forbidden system call",
         Verdict.SANDBOX_ERROR: f"could not be started: {safe(facts.failure)}",
     }.get(ended) or (
-        "failed by itself"
-        if crashed
-        else f"was ended by signal {facts.signal}"
+        f"was ended by signal {facts.signal}"
         if facts.signal is not None
-        else f"ended with status {facts.exit_status}, which means neither right nor wrong"
+        else f"ended with status {facts.exit_status}, "
+        f"which means neither right ({CHECKER_RIGHT}) nor wrong ({CHECKER_WRONG})"
     )
-    # Of Python's account of an exception the last line says which one.
-    line = safe(_tail(facts.stderr)) if crashed else _first_line(facts)
-    return Verdict.SANDBOX_ERROR, f"the checker {why}" + (f": {line}" if line else "")
+    said = _ends(facts.stderr)
+    return Verdict.SANDBOX_ERROR, f"the checker {why}" + (f": {said}" if said else "")
 
 
 def safe(text: str, most: int = _DETAIL_CHARACTERS) -> str:
@@ -106,9 +108,15 @@ def _first_line(facts: ExitFacts) -> str:
     return ""
 
 
-def _tail(stream: bytes) -> str:
-    """Returns the last line that is not blank."""
-    return stream[-8 * _DETAIL_CHARACTERS :].decode(errors="replace").strip().splitlines()[-1]
+def _ends(stream: bytes) -> str:
+    """Returns the first and the last line that are not blank: one of them names an exception."""
+    head, tail = stream[: 8 * _DETAIL_CHARACTERS], stream[-8 * _DETAIL_CHARACTERS :]
+    first, last = (
+        part.decode(errors="replace").strip().splitlines() or [""] for part in (head, tail)
+    )
+    half = _DETAIL_CHARACTERS // 2
+    ends = dict.fromkeys((safe(first[0].rstrip(), half), safe(last[-1].strip(), half)))
+    return " … ".join(ends)
 
 
 class _Tolerance:

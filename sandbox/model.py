@@ -95,8 +95,8 @@ class ProgramChecker:
     """A program decides, in a container of its own.
 
     It is started with three arguments, the names of files that hold the input, the
-    output and the expected output. It exits with 0 for a right output, with 1 or 2
-    for a wrong one; all else, an uncaught exception of Python too, is its own failure.
+    output and the expected output. It exits with 42 for a right output and with 43
+    for a wrong one; all else, 0 too, is its own failure.
     """
 
     program: Program

@@ -22,10 +22,11 @@ _SUMS = """\
         sys.exit(3)
     if len(words) != 2:
         print("not two numbers", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(43)
     if sum(map(int, words)) != int(given):
         print("their sum is", sum(map(int, words)))
-        sys.exit(1)
+        sys.exit(43)
+    sys.exit(42)
 """
 
 
@@ -95,7 +96,11 @@ async def program_decides(runner: Runner) -> None:
 async def checker_that_fails(runner: Runner) -> None:
     """A checker that fails says nothing of the program."""
     for source in (
-        "raise SystemExit(3)\n",
+        "pass\n",
+        "raise SystemExit(1)\n",
+        "raise SystemExit(2)\n",
+        "print(1 / 0)\n",
+        "import sys\nprint('a word first', file=sys.stderr)\nprint(1 / 0)\n",
         "import os\nos.abort()\n",
         'import sys\nwhile True:\n    sys.stdout.write("x" * 100000)\n',
         "this is no program\n",
@@ -112,12 +117,12 @@ async def checker_that_fails(runner: Runner) -> None:
 
 async def checker_after_a_good_end(runner: Runner) -> None:
     """A checker cannot make a crash right, and is not asked where nothing is expected."""
-    accepts_all = ProgramChecker(program("pass\n"))
+    accepts_all = ProgramChecker(program("raise SystemExit(42)\n"))
     result = await only(
         runner, job("print(1)\nraise SystemExit(1)\n", Case(b"", b"1"), checker=accepts_all)
     )
     expect_verdict(result, Verdict.RUNTIME_ERROR)
-    accepts_nothing = ProgramChecker(program("raise SystemExit(1)\n"))
+    accepts_nothing = ProgramChecker(program("raise SystemExit(43)\n"))
     result = await only(runner, job("print(1)\n", Case(b""), checker=accepts_nothing))
     expect_verdict(result, Verdict.ACCEPTED)
 
@@ -146,7 +151,7 @@ async def checker_is_out_of_reach(runner: Runner) -> None:
                             found.append(name)
         print(found, sys.argv[1:])
     """
-    checker = ProgramChecker(program('# "secret"\n'))
+    checker = ProgramChecker(program('raise SystemExit(42)  # "secret"\n'))
     cases = (Case(b"", b"secret"), Case(b"", b"secret"))
     whole = await outcome(runner, job(source, *cases, checker=checker))
     for result in whole.cases:

@@ -171,8 +171,9 @@ class Checker(_message.Message):
     def program(self) -> Global___Program:
         """A program, itself sandboxed, in a container of its own. It is started with
         three arguments, the names of files that hold the input, the output and the
-        expected output. It exits with 0 for a right output and with 1 or 2 for a
-        wrong one. All else is `VERDICT_SANDBOX_ERROR`.
+        expected output. It exits with 42 for a right output and with 43 for a wrong
+        one: no runtime ends with these by itself. All else, 0 too, is a failure of
+        the checker's own and `VERDICT_SANDBOX_ERROR`.
         """
 
     def __init__(

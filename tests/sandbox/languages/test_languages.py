@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.docker_runner import DockerRunner
 from sandbox.languages import LANGUAGES
-from sandbox.model import MIB, Case, Stopped, Verdict
+from sandbox.model import MIB, Case, Program, ProgramChecker, Stopped, Verdict
 from tests.sandbox.languages.programs import GREETING, PROGRAMS
 from tests.support.sandboxes import LIMITS, executed, job, running
 
@@ -67,6 +67,17 @@ async def test_an_error_of_its_own(runner: DockerRunner, language: str) -> None:
     assert got.verdicts == [Verdict.RUNTIME_ERROR], got.cases
     facts = got.cases[0].facts
     assert facts.exit_status or facts.signal
+
+
+@each_language
+async def test_a_checker_that_crashes_calls_nothing_right_or_wrong(
+    runner: DockerRunner, language: str
+) -> None:
+    wanted = job("c", "int main(void) { return 0; }", Case(b"", b"1"))
+    checker = ProgramChecker(Program(language, PROGRAMS[language]["CRASH"]))
+    got = await executed(runner, replace(wanted, checker=checker))
+    assert got.verdicts == [Verdict.SANDBOX_ERROR]
+    assert got.cases[0].detail.startswith("the checker ")
 
 
 @each_language

@@ -201,13 +201,13 @@ def test_what_the_sandbox_failed_on_is_dropped_and_not_put_to_the_setter() -> No
 def test_a_checker_that_crashes_is_put_to_its_setter() -> None:
     crashed = replace(
         _result(verdict=Verdict.SANDBOX_ERROR),
-        detail="the checker failed by itself: NameError: name 'x' is not defined",
+        detail="the checker ended with status 1: NameError: name 'x' is not defined",
     )
     question = _question(_case(), checker=CheckerChoice(kind="program", code=CODE))
     decision = _decide(question, crashed)
     assert _dropped(decision) == ["its checker fails on it"]
     assert (
-        "case 1: its checker fails on it: the checker failed by itself: NameError"
+        "case 1: its checker fails on it: the checker ended with status 1: NameError"
         in decision.repair
     )
 
