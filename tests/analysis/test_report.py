@@ -236,7 +236,9 @@ def test_calls_are_summed_by_participant_and_role() -> None:
     assert sum(c.priced for c in found) < sum(c.calls for c in found)
 
 
-@pytest.mark.parametrize("module", ["scores", "coverage", "agreement", "calls"])
+@pytest.mark.parametrize(
+    "module", ["scores", "coverage", "agreement", "calls", "programs", "verdict_words"]
+)
 def test_numbers_need_no_third_package(module: str) -> None:
     code = (
         f"import sys, analysis.{module};"
