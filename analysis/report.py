@@ -17,11 +17,11 @@ from analysis.programming_charts import (
     resource_ranges,
     verdict_bars,
 )
-from analysis.programs import programs_of
+from analysis.programs import Programs, programs_of
 from analysis.radar import setter_radars
 from analysis.rendering import pdf, png, svg
 from analysis.run_json import run_json
-from analysis.scores import round_scores, standings
+from analysis.scores import Standing, round_scores, standings
 from analysis.style import cautioned
 from analysis.workbook import workbook
 
@@ -49,18 +49,26 @@ def charts_of(dataset: Dataset, findings: Findings) -> dict[str, Any]:
         "setters": setter_heatmap(rows, table, dataset),
         "judges": judge_heatmap(findings.agreement),
     }
-    if findings.programs is not None and findings.programs.rates:
-        programs = findings.programs
-        best_first = [standing.model for standing in table]
-        charts |= {
-            "pass-rates": pass_rate_bars(programs.rates, table),
-            "verdicts": verdict_bars(programs.runs, best_first),
-            "resources": resource_ranges(programs.runs, best_first),
-            "judge-accuracy": accuracy_chart(programs.accuracy),
-        }
+    if findings.programs is not None:
+        charts |= _charts_of_programs(findings.programs, table)
     # A picture travels without the page that it was made for.
     shortfall = findings.coverage.shortfall
     return {name: cautioned(chart, shortfall) for name, chart in charts.items()}
+
+
+def _charts_of_programs(programs: Programs, table: Sequence[Standing]) -> dict[str, Any]:
+    """Returns the charts of a programming league that have something to show."""
+    best_first = [standing.model for standing in table]
+    charts: dict[str, Any] = {}
+    if any(rate.value is not None for rate in programs.rates):
+        charts["pass-rates"] = pass_rate_bars(programs.rates, table)
+    if any(any(run.verdicts.values()) for run in programs.runs):
+        charts["verdicts"] = verdict_bars(programs.runs, best_first)
+    if any(run.cpu_s for run in programs.runs):
+        charts["resources"] = resource_ranges(programs.runs, best_first)
+    if any(judge.tau is not None or judge.comparable for judge in programs.accuracy.judges):
+        charts["judge-accuracy"] = accuracy_chart(programs.accuracy)
+    return charts
 
 
 _DESCRIPTIONS = {

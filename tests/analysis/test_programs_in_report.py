@@ -124,6 +124,14 @@ def test_charts_of_programs_come_with_programs_alone() -> None:
         assert not set(PROGRAM_CHARTS) & set(charts_of(bare, findings_of(bare)))
 
 
+def test_where_no_reference_holds_there_is_a_report_all_the_same() -> None:
+    run = league_run(Recipe(n=3, subject="programming"))
+    nothing = executed(run, lambda *_: "C", lambda _: UNVERIFIED)
+    files = build_report(Dataset(runs=(nothing,)))
+    assert not {name for name in files for chart in PROGRAM_CHARTS if chart in name}
+    assert b"unverified" in files["report.html"]
+
+
 def test_shares_of_verdicts_add_up() -> None:
     dataset = Dataset(runs=(played(),))
     spec = charts_of(dataset, findings_of(dataset))["verdicts"].to_dict()
