@@ -1,4 +1,4 @@
-"""A programming league that is paused, stopped, killed, cancelled, judged again and retried.
+"""A programming league that is paused, stopped, cancelled, judged again and retried.
 
 Its programs run on this host; what is paid for is never asked for twice, and what was
 executed is executed again only where its step had not come to an end.
@@ -6,7 +6,6 @@ executed is executed again only where its step had not come to an end.
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,9 @@ import grpc
 import pytest
 from llm_crowdsourced.v1 import (
     league_pb2,
-    result_service_pb2,
-    result_service_pb2_grpc,
     round_pb2,
     run_pb2,
     run_service_pb2,
-    run_service_pb2_grpc,
 )
 
 from sandbox.model import Job, Result
@@ -27,19 +23,16 @@ from tests.support.fake_runner import FakeRunner
 from tests.support.league_server import LeagueServer, league_server, settings_for
 from tests.support.programming_replies import (
     ECHO,
-    TEXTS,
     by_evidence,
     judgment,
     plain,
     program,
     programming_league,
-    question,
     shown,
 )
 from tests.support.rounds import create, is_in_state, outcomes, rounds, run
 from tests.support.scripted_endpoint import ScriptedReply, failure
 from tests.support.scripted_league import Asked, LeagueScript, eventually
-from tests.support.server_process import server_process, settings_file
 from tests.support.wire import refused
 
 NAME = "runs/math-1"
@@ -147,98 +140,6 @@ class _HeldRunner(FakeRunner):
         finally:
             self.ended.append(job)
             self._tell()
-
-
-async def test_a_killed_server_has_lost_nothing_that_was_paid_for(tmp_path: Path) -> None:
-    """Kill -9 while a mended question is checked, and while answers are executed."""
-    checking, answers = tmp_path / "checking", tmp_path / "answers"
-    wrong = [("1\n", "1"), ("2\n", "3"), ("3\n", "3")]
-
-    def waiting_for(path: Path) -> str:
-        return (
-            f"import os, time\nwhile not os.path.exists({str(path)!r}):\n    time.sleep(0.01)\n"
-            + ECHO
-        )
-
-    def bend(asked: Asked) -> ScriptedReply:
-        if asked.step == "2/question/p2":
-            mended = "The data has ended. Your program was run" in asked.request.prompt
-            text = TEXTS[1]
-            return question(text, waiting_for(checking)) if mended else question(text, cases=wrong)
-        return program(waiting_for(answers)) if asked.role == "answer" else plain(asked)
-
-    script = LeagueScript(bend)
-    league = programming_league(3)
-    for participant in league.participants:
-        participant.provider = "own"
-    async with script.endpoint() as endpoint:
-        settings = settings_file(tmp_path, endpoint.base_url)
-        for gate in (checking, answers):
-            async with _fake_server(settings) as (server, runs, _):
-                if gate is checking:
-                    await runs.CreateRun(create(league))
-                # All replies are there, those that the programs wait for are not asked for.
-                wanted = 4 + 4 if gate is checking else 4 + 6
-                await eventually(partial(_asked, script, wanted), 60)
-                await eventually(lambda: endpoint.in_flight == 0)
-                await _calls_are_kept(server, len(script.asked))
-                server.process.kill()
-                await server.process.wait()
-            gate.touch()
-        async with _fake_server(settings) as (_, runs, results):
-            async for message in runs.WatchRun(run_service_pb2.WatchRunRequest(name=NAME)):
-                last = message
-            assert last.event.run_state_changed.state == SUCCEEDED
-            asked = result_service_pb2.GetRoundRequest(
-                name=f"{NAME}/rounds/2", view=round_pb2.ROUND_VIEW_FULL
-            )
-            played = (await results.GetRound(asked)).round
-    times = script.times()
-    assert times.pop("2/question/p2") == 2
-    assert set(times.values()) == {1}
-    assert len(times) == CALLS - 1
-    assert played.question.check.repairs == 1
-    assert "case 2: the reference contradicts" in played.question.check.detail
-    assert [a.execution.passed_cases for a in played.answers] == [3, 3]
-
-
-def _asked(script: LeagueScript, wanted: int) -> bool:
-    return len(script.asked) == wanted
-
-
-class _FakeServer:
-    """A context of a server process with a fake sandbox, and stubs of it."""
-
-    def __init__(self, settings: Path) -> None:
-        self._process = server_process(settings, module="tests.support.fake_server")
-
-    async def __aenter__(self) -> tuple[Any, Any, Any]:
-        server = await self._process.__aenter__()
-        self._channel = grpc.aio.insecure_channel(server.address)
-        return (
-            server,
-            run_service_pb2_grpc.RunServiceStub(self._channel),
-            result_service_pb2_grpc.ResultServiceStub(self._channel),
-        )
-
-    async def __aexit__(self, *error: object) -> None:
-        await self._channel.close()
-        await self._process.__aexit__(None, None, None)
-
-
-_fake_server = _FakeServer
-
-
-async def _calls_are_kept(server: Any, count: int) -> None:
-    """Waits until so many calls are on disk."""
-    async with grpc.aio.insecure_channel(server.address) as channel:
-        results = result_service_pb2_grpc.ResultServiceStub(channel)
-        async with asyncio.timeout(30):
-            while True:
-                page = await results.ListCalls(result_service_pb2.ListCallsRequest(parent=NAME))
-                if len(page.calls) == count:
-                    return
-                await asyncio.sleep(0.01)
 
 
 async def test_without_a_sandbox_no_run_is_created_and_estimates_say_why(
