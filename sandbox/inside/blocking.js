@@ -3,5 +3,7 @@
 // pipes that block, what a program prints is printed, whatever it does next.
 'use strict';
 for (const stream of [process.stdout, process.stderr]) {
-  stream._handle.setBlocking(true);
+  // Only a pipe has it: a worker thread prints by way of its main thread, and a child may
+  // have been given a file.
+  stream._handle?.setBlocking?.(true);
 }

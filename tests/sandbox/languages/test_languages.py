@@ -173,6 +173,48 @@ async def test_node_prints_all_before_it_ends(runner: DockerRunner, end: str, er
     assert facts.stdout == b"0123456\n" * 100_000
 
 
+_WORKERS = """
+const { Worker, isMainThread, parentPort } = require('worker_threads');
+if (isMainThread) {
+  new Worker(__filename).on('message', (said) => console.log(said));
+} else {
+  console.log('from the thread');
+  parentPort.postMessage('through the main one');
+}
+"""
+_CHILDREN = """
+const { fork } = require('child_process');
+if (process.argv[2]) {
+  console.log('not seen');
+  process.send('sent', () => process.exit(7));
+} else {
+  const stdio = [HOW, HOW, 'inherit', 'ipc'];
+  const child = fork(__filename, ['child'], { stdio });
+  child.on('message', (said) => console.log(said));
+  child.on('exit', (status) => console.log(status));
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "printed"),
+    [
+        (_WORKERS, {b"from the thread", b"through the main one"}),
+        (_CHILDREN.replace("HOW", "'ignore'"), {b"sent", b"7"}),
+        (_CHILDREN.replace("HOW", "'pipe'"), {b"sent", b"7"}),
+        (_CHILDREN.replace("HOW", "'inherit'"), {b"not seen", b"sent", b"7"}),
+    ],
+    ids=["worker", "ignored", "pipe", "inherited"],
+)
+async def test_node_has_threads_and_children(
+    runner: DockerRunner, source: str, printed: set[bytes]
+) -> None:
+    limits = replace(SMALL, memory_bytes=512 * MIB)
+    got = await executed(runner, job("javascript", source, limits=limits))
+    assert got.verdicts == [Verdict.ACCEPTED], got.cases
+    assert set(got.cases[0].facts.stdout.splitlines()) == printed
+
+
 async def test_garbage_is_collected_before_it_reaches_the_limit(runner: DockerRunner) -> None:
     """60 MiB are alive at any time, and ten times as much passes through."""
     java = """
