@@ -5,6 +5,7 @@ starts runs as a user of its own without any, and cannot read, signal or trace i
 should print is not known here.
 """
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterable
@@ -18,13 +19,14 @@ from .watch import HostGoneError, Watcher
 
 _WORK = "/work"
 _TOOLCHAINS = "/opt/sandbox/toolchains.json"
-_QUEUES = "/dev/mqueue"
+_TERMINALS = "/dev/pts/ptmx"
 
 
 def main() -> None:
     """Serves frames from standard input until it ends."""
     frames = Frames(*_own_streams())
     compiler, program = (int(argument) for argument in sys.argv[1:3])
+    _lock_terminals()
     reading = counters()
     watcher = Watcher(reading, 0)
     with open(_TOOLCHAINS, encoding="utf-8") as file:
@@ -33,9 +35,17 @@ def main() -> None:
         while (header := frames.receive()) is not None:
             facts, out, err = _run(watcher, frames, header, (compiler, program))
             frames.send(facts, (out, err))
-            _tidy(compiler, program)
+            # Nothing of one process is left to the next.
+            empty(_WORK, (program, compiler))
     except (HostGoneError, BrokenPipeError):
         return
+
+
+def _lock_terminals() -> None:
+    """Takes from programs what makes terminals: a host has only so many for everybody."""
+    # A kernel of its own, as gVisor's, may refuse; its terminals are not the host's.
+    with contextlib.suppress(OSError):
+        os.chmod(_TERMINALS, 0)
 
 
 def _own_streams() -> tuple[int, int]:
@@ -79,10 +89,3 @@ def _file_of(pieces: Iterable[bytes]) -> int:
         return os.open(f"/proc/self/fd/{file}", os.O_RDONLY | os.O_CLOEXEC)
     finally:
         os.close(file)
-
-
-def _tidy(compiler: int, program: int) -> None:
-    """Leaves nothing of one process to the next."""
-    empty(_WORK, (program, compiler))
-    if os.path.isdir(_QUEUES):
-        empty(_QUEUES, (program, compiler))

@@ -91,7 +91,7 @@ static void limit(long resource, unsigned long value) {
   must(call(__NR_prlimit64, 0, resource, (long)both, 0), "prlimit");
 }
 
-/* Leaves a program two places where it may write, its folder and the devices.
+/* Leaves a program its folders where it may write, and the devices that swallow what is written.
  *
  * The owners of files are a wall already. They leave a program its own files in /proc, by
  * which it could say that the runner is to go first when memory runs out. Linux before
@@ -116,7 +116,9 @@ static void keep_to(const char *folder) {
   if (version < 2) return;
   const long rules =
       must(call(__NR_landlock_create_ruleset, (long)&writing, sizeof writing, 0, 0), "landlock");
-  allow(rules, "/dev", LANDLOCK_ACCESS_FS_WRITE_FILE);
+  allow(rules, "/dev/null", LANDLOCK_ACCESS_FS_WRITE_FILE);
+  allow(rules, "/dev/zero", LANDLOCK_ACCESS_FS_WRITE_FILE);
+  allow(rules, "/dev/full", LANDLOCK_ACCESS_FS_WRITE_FILE);
   allow(rules, "/work", writing);
   allow(rules, folder, writing);
   must(call(__NR_landlock_restrict_self, rules, 0, 0, 0), "landlock");

@@ -38,8 +38,11 @@ for path, names, plain in os.walk("/"):
         try:
             if not os.path.islink(each):
                 os.close(os.open(each, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY))
-                kind = devices if os.lstat(each).st_mode & 0o170000 == 0o020000 else files
-                kind.append(each.replace(str(os.getpid()), "PID"))
+                seen = os.lstat(each)
+                if seen.st_mode & 0o170000 == 0o020000:
+                    devices.append([os.major(seen.st_rdev), os.minor(seen.st_rdev)])
+                else:
+                    files.append(each.replace(str(os.getpid()), "PID"))
         except OSError:
             pass
 say({"folders": folders, "files": files, "devices": devices,
@@ -53,9 +56,20 @@ say({"folders": folders, "files": files, "devices": devices,
     assert said["mqueue"] == "EROFS"
     # Of its own process, which ends with it; writing most of them is refused as well.
     assert [name for name in said["files"] if not name.startswith("/proc/PID/")] == []
-    assert set(said["devices"]) <= {
-        f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom", "pts/ptmx")
-    }
+    # What swallows all that is written: null, zero and full.
+    assert {tuple(each) for each in said["devices"]} <= {(1, 3), (1, 5), (1, 7)}
+
+
+async def test_a_program_makes_no_terminal(runner: DockerRunner) -> None:
+    """A host has only so many for everybody."""
+    outcome = await attack(
+        runner,
+        """
+say([attempt(os.open, name, how) for name in ("/dev/ptmx", "/dev/pts/ptmx", "/dev/tty")
+     for how in (os.O_RDWR, os.O_RDONLY, os.O_WRONLY)] + [attempt(os.openpty)])
+""",
+    )
+    assert set(outcome.said()) <= {"EACCES", "ENXIO"}
 
 
 async def test_its_folder_and_the_count_of_files_are_bounded(runner: DockerRunner) -> None:
