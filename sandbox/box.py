@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from sandbox.engine import Container
 from sandbox.inside.frames import HEAD, MOST_HEADER, packed
-from sandbox.languages import BUILD, ENVIRONMENT, WORK
+from sandbox.languages import BUILD, BUILD_BYTES, ENVIRONMENT, WORK, WORK_BYTES
 from sandbox.model import ExitFacts, Limits, Stopped
 
 _READY_S = 30.0
@@ -62,6 +62,7 @@ class Command:
             "output_bytes": self.limits.output_bytes,
             "error_bytes": self.error_bytes,
             "processes": self.limits.processes,
+            "file_bytes": BUILD_BYTES if self.compiles else WORK_BYTES,
         }
         header = {
             "argv": self.argv,

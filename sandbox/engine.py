@@ -20,7 +20,7 @@ from docker.errors import APIError, DockerException, NotFound
 
 from sandbox.images.context import LABEL, expected_label
 from sandbox.images.daemon import connect, problem_of
-from sandbox.languages import BUILD, COMPILE_LIMITS, WORK
+from sandbox.languages import BUILD, BUILD_BYTES, COMPILE_LIMITS, WORK, WORK_BYTES
 from sandbox.model import MIB
 from sandbox.options import DockerOptions
 from sandbox.runner import UnavailableError
@@ -32,7 +32,6 @@ _NAME = "llm-crowdsourced"
 OVERHEAD_BYTES = 32 * MIB
 _STARTED = "import sys; sys.path[:0] = ['/opt']; from sandbox.runner import main; main()"
 _COMMAND = ["/usr/bin/python3", "-ISc", _STARTED]
-_BUILD_MIB, _WORK_MIB = 256, 64
 _MOST_FILES = 16384
 _PROCESSES = 320
 # Two users for each container, so that limits which the kernel counts by user are its own.
@@ -218,9 +217,9 @@ class Engine:
 
     def _host_config(self, api: docker.APIClient, compiler: int) -> dict[str, object]:
         memory = COMPILE_LIMITS.memory_bytes + OVERHEAD_BYTES
-        work = f"rw,exec,nosuid,nodev,size={_WORK_MIB}m,nr_inodes={_MOST_FILES},mode=1777"
+        work = f"rw,exec,nosuid,nodev,size={WORK_BYTES},nr_inodes={_MOST_FILES},mode=1777"
         build = (
-            f"rw,exec,nosuid,nodev,size={_BUILD_MIB}m,nr_inodes={_MOST_FILES},"
+            f"rw,exec,nosuid,nodev,size={BUILD_BYTES},nr_inodes={_MOST_FILES},"
             f"mode=755,uid={compiler},gid={compiler}"
         )
         options = self._options

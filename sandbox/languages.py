@@ -13,6 +13,7 @@ from sandbox.model import MIB, LanguageInfo, Limits
 
 BUILD = "/build"
 WORK = "/work"
+BUILD_BYTES, WORK_BYTES = 256 * MIB, 64 * MIB
 
 DEFAULT_LIMITS = Limits(
     cpu_s=2.0,

@@ -26,6 +26,7 @@ class Process:
         output_bytes: Bytes kept of its standard output; more end it.
         error_bytes: Bytes kept of its standard error; more are dropped.
         processes: Processes and threads at once.
+        file_bytes: The longest that a file may become.
         files: Files to write in its folder first, as its user.
     """
 
@@ -39,6 +40,7 @@ class Process:
     output_bytes: int
     error_bytes: int
     processes: int
+    file_bytes: int
     files: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -59,7 +61,8 @@ def start(process: Process, stdin: int, stdout: int, stderr: int, failure: int) 
     if process.files:
         _write_files(process)
     # See `start.c`: a fork of this interpreter would cost more than a small program.
-    limits = (process.user, process.processes, int(_CPU_SLACK * process.cpu_s) + _CPU_SLACK)
+    cpu_s = int(_CPU_SLACK * process.cpu_s) + _CPU_SLACK
+    limits = (process.user, process.processes, cpu_s, process.file_bytes)
     return os.posix_spawn(
         START,
         [START, str(_FAILURE), *map(str, limits), process.folder, *process.argv],

@@ -1,6 +1,6 @@
 /* Becomes a program that nobody trusts: limits, another user, nothing inherited.
  *
- * usage: start FAILURE USER PROCESSES CPU_SECONDS FOLDER PROGRAM [ARGUMENT...]
+ * usage: start FAILURE USER PROCESSES CPU_SECONDS FILE_BYTES FOLDER PROGRAM [ARGUMENT...]
  *
  * The runner starts this without copying itself, since a fork of Python costs more than
  * the whole life of a small program. For the same reason it stands without a C library:
@@ -129,7 +129,7 @@ static void keep_to(const char *folder) {
 __attribute__((used, noreturn)) void begin(long *stack) {
   char **words = (char **)(stack + 1);
   char **environment = words + stack[0] + 1;
-  if (stack[0] < 7) must(-HELD, "words");
+  if (stack[0] < 8) must(-HELD, "words");
   failure = (long)number(words[1]);
   const long user = (long)number(words[2]);
   must(call(__NR_fcntl, failure, F_SETFD, CLOSE_ON_EXECUTION, 0), "fcntl");
@@ -140,6 +140,7 @@ __attribute__((used, noreturn)) void begin(long *stack) {
 
   limit(RLIMIT_NPROC, number(words[3]));
   limit(RLIMIT_CPU, number(words[4]));
+  limit(RLIMIT_FSIZE, number(words[5]));
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_NOFILE, FILES_OPEN);
   limit(RLIMIT_STACK, STACK_BYTES);
@@ -151,14 +152,14 @@ __attribute__((used, noreturn)) void begin(long *stack) {
       must(call(__NR_openat, AT_FDCWD, (long)"/proc/self/oom_score_adj", O_WRONLY, 0), "open");
   must(call(__NR_write, score, (long)"1000", 4, 0), "oom_score_adj");
   call(__NR_close, score, 0, 0, 0);
-  keep_to(words[5]);
+  keep_to(words[6]);
 
   /* Its capabilities go with the user. */
   must(call(__NR_setgroups, 0, 0, 0, 0), "setgroups");
   must(call(__NR_setresgid, user, user, user, 0), "setresgid");
   must(call(__NR_setresuid, user, user, user, 0), "setresuid");
   call(__NR_umask, 022, 0, 0, 0);
-  must(call(__NR_chdir, (long)words[5], 0, 0, 0), "chdir");
-  must(call(__NR_execve, (long)words[6], (long)(words + 6), (long)environment, 0), words[6]);
+  must(call(__NR_chdir, (long)words[6], 0, 0, 0), "chdir");
+  must(call(__NR_execve, (long)words[7], (long)(words + 7), (long)environment, 0), words[7]);
   for (;;) call(__NR_exit_group, HELD, 0, 0, 0);
 }

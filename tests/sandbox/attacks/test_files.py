@@ -78,12 +78,13 @@ async def test_its_folder_and_the_count_of_files_are_bounded(runner: DockerRunne
         """
 written = 0
 try:
-    with open("/work/one", "wb", buffering=0) as file:
+    with open("/work/one", "wb", buffering=0) as one, open("/work/two", "wb", buffering=0) as two:
         while written < 300 << 20:
-            written += file.write(bytes(1 << 20))
+            written += one.write(bytes(1 << 20)) + two.write(bytes(1 << 20))
 except OSError as error:
     why = errno.errorcode[error.errno]
 os.unlink("/work/one")
+os.unlink("/work/two")
 number = 0
 try:
     while number < 1000000:
@@ -101,6 +102,28 @@ except OSError as error:
         assert written == 64 << 20
         assert files == there < 16384
         assert why == then == "ENOSPC"
+
+
+async def test_no_file_gets_longer_than_its_folder(runner: DockerRunner) -> None:
+    """Those that are in no folder are bounded by this alone."""
+    outcome = await attack(
+        runner,
+        """
+import resource
+def longer(file):
+    try:
+        os.ftruncate(file, (64 << 20) + 1)
+    except OSError as error:
+        return errno.errorcode[error.errno]
+    finally:
+        os.ftruncate(file, 64 << 20)
+        os.close(file)
+say([longer(os.memfd_create("one")), longer(os.open("/work/two", os.O_CREAT | os.O_RDWR)),
+     resource.getrlimit(resource.RLIMIT_FSIZE)])
+""",
+        limits=_ROOMY,
+    )
+    assert outcome.said() == ["EFBIG", "EFBIG", [64 << 20, 64 << 20]]
 
 
 async def test_nothing_is_left_to_the_next_case_whatever_its_mode_and_name(

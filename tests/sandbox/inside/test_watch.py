@@ -24,6 +24,7 @@ PROCESS = Process(
     output_bytes=1000,
     error_bytes=100,
     processes=1,
+    file_bytes=64 * MIB,
 )
 
 
