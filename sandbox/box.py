@@ -58,7 +58,6 @@ class Command:
         limits = {
             "cpu_s": self.limits.cpu_s,
             "wall_s": self.limits.wall_s,
-            "memory_bytes": self.limits.memory_bytes,
             "output_bytes": self.limits.output_bytes,
             "error_bytes": self.error_bytes,
             "processes": self.limits.processes,
@@ -234,6 +233,7 @@ def _facts(header: dict[str, Any], out: bytes, err: bytes) -> ExitFacts:
             cpu_s=max(0.0, float(header["cpu_s"])),
             wall_s=max(0.0, float(header["wall_s"])),
             peak_memory_bytes=max(0, int(header["peak_memory_bytes"])),
+            largest_process_bytes=max(0, int(header["largest_process_bytes"])),
             out_of_memory_kills=max(0, int(header["out_of_memory_kills"])),
             stdout=out,
             stderr=err,

@@ -55,7 +55,9 @@ class Limits:
     Attributes:
         cpu_s: CPU time in seconds, of the program and all its children.
         wall_s: Seconds by the clock; a backstop for programs that sleep.
-        memory_bytes: Memory of all its processes and files.
+        memory_bytes: Memory of a process. All of them together, with their files, are held
+            to this and a margin, in which the runner has its room too: two that are each
+            within it can pass it together by some tens of MiB.
         output_bytes: Bytes on standard output.
         processes: Processes and threads at once.
     """
@@ -143,7 +145,9 @@ class ExitFacts:
         stopped: What it was ended for, if it was.
         cpu_s: CPU seconds of all its processes, detached ones too.
         wall_s: Seconds by the clock.
-        peak_memory_bytes: Most memory at once.
+        peak_memory_bytes: Most memory at once, of all its processes and files where that
+            is known and else of the largest process. About, and no verdict rests on it.
+        largest_process_bytes: Most memory of one process.
         out_of_memory_kills: Processes that the kernel killed at the memory limit.
         stdout: What it printed, up to the limit.
         stderr: What it printed on standard error, up to a bound.
@@ -158,6 +162,7 @@ class ExitFacts:
     cpu_s: float = 0.0
     wall_s: float = 0.0
     peak_memory_bytes: int = 0
+    largest_process_bytes: int = 0
     out_of_memory_kills: int = 0
     stdout: bytes = b""
     stderr: bytes = b""

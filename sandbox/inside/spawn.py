@@ -22,7 +22,6 @@ class Process:
         user: User and group id that it runs as.
         cpu_s: CPU seconds of all its processes.
         wall_s: Seconds by the clock.
-        memory_bytes: Memory, for what is reported; the container's limit holds it.
         output_bytes: Bytes kept of its standard output; more end it.
         error_bytes: Bytes kept of its standard error; more are dropped.
         processes: Processes and threads at once.
@@ -36,7 +35,6 @@ class Process:
     user: int
     cpu_s: float
     wall_s: float
-    memory_bytes: int
     output_bytes: int
     error_bytes: int
     processes: int

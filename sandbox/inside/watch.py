@@ -190,6 +190,7 @@ class _Run:
             "cpu_s": used_s,
             "wall_s": wall_s,
             "peak_memory_bytes": self._peak_memory(len(out) + len(err)),
+            "largest_process_bytes": self._largest,
             "out_of_memory_kills": self._counters.out_of_memory_kills() - self._kills,
             "stdout_cut": self.out.cut,
             "stderr_cut": self.err.cut,
@@ -204,14 +205,14 @@ class _Run:
     def _peak_memory(self, kept: int) -> int:
         """Returns the largest process, or all of them together where that is known.
 
-        Together is known where the container's peak rose. It holds what this program
-        keeps too, so it never says by itself that a limit was passed: the kernel does.
+        Together is known where the container's peak rose. Only about: it holds what this
+        program keeps, and files of the image that the kernel would give up first. So no
+        limit is told from it.
         """
         peak = self._counters.peak_memory()
         if peak <= self._peak:
             return self._largest
-        together = min(peak - self._memory - 2 * kept, self._process.memory_bytes)
-        return max(self._largest, together)
+        return max(self._largest, peak - self._memory - 2 * kept)
 
 
 def reap(ended: Callable[[int, int, int], None]) -> None:

@@ -140,6 +140,7 @@ class _Watch:
             cpu_s=usage.ru_utime + usage.ru_stime,
             wall_s=time.monotonic() - self._began,
             peak_memory_bytes=self._peak_bytes,
+            largest_process_bytes=self._peak_bytes,
             out_of_memory_kills=int(self._out_of_memory),
             stdout=bytes(self._stdout.kept),
             stderr=bytes(self._stderr.kept),

@@ -266,7 +266,10 @@ class Limits(_message.Message):
     OUTPUT_BYTES_FIELD_NUMBER: _builtins.int
     PROCESSES_FIELD_NUMBER: _builtins.int
     memory_bytes: _builtins.int
-    """Optional. Memory in bytes, of all its processes and files together."""
+    """Optional. Memory in bytes, of each process. All of them together, with their
+    files, are held to this and a margin of the container's, 32 MiB and what it keeps
+    of input and output: so much can several processes have beyond it.
+    """
     output_bytes: _builtins.int
     """Optional. Bytes on standard output. A program that prints more is ended with
     `VERDICT_OUTPUT_LIMIT`. Of standard error a part is kept.
@@ -454,7 +457,10 @@ class CaseResult(_message.Message):
     signal: _builtins.int
     """Signal that ended it; unset when it exited."""
     peak_memory_bytes: _builtins.int
-    """Peak memory in bytes."""
+    """Peak memory in bytes, of all its processes and files together where that is
+    known, else of the largest process. It may be above the limit: no verdict rests
+    on it, but on what one process had, and on what the kernel ended for memory.
+    """
     stdout: _builtins.bytes
     """What it printed, cut to the limit."""
     stderr: _builtins.bytes

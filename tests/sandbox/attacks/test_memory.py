@@ -98,6 +98,27 @@ while attempt(os.mkdir, f"/work/{number:0200}") == "done":
         assert case.verdict is not Verdict.SANDBOX_ERROR, case
 
 
+async def test_two_processes_may_pass_the_limit_together_by_the_margin(
+    runner: DockerRunner,
+) -> None:
+    """No verdict rests on what they had together; it is reported as it was."""
+    outcome = await attack(
+        runner,
+        """
+child = os.fork()
+taken = bytearray(36 << 20)
+time.sleep(0.5)
+if child:
+    say(os.waitpid(child, 0)[1])
+""",
+        b"",
+        limits=replace(SMALL, memory_bytes=64 * MIB),
+    )
+    assert outcome.said() == 0
+    assert 72 * MIB < outcome.only.facts.peak_memory_bytes < 128 * MIB
+    assert 36 * MIB < outcome.only.facts.largest_process_bytes < 64 * MIB
+
+
 async def test_there_is_no_swap(runner: DockerRunner) -> None:
     outcome = await attack(
         runner,

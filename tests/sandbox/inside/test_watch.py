@@ -20,7 +20,6 @@ PROCESS = Process(
     user=1,
     cpu_s=1000.0,
     wall_s=1000.0,
-    memory_bytes=64 * MIB,
     output_bytes=1000,
     error_bytes=100,
     processes=1,
@@ -134,3 +133,25 @@ def test_it_is_over_when_it_has_ended_and_not_when_another_has() -> None:
     run._pid = 54321
     run.ended(54321, 9, 1)
     assert run.over
+
+
+@pytest.mark.parametrize(
+    ("peak", "reported"),
+    [
+        # It did not rise: the largest process is all that is known.
+        (20 * MIB, 30 * MIB),
+        (25 * MIB, 30 * MIB),
+        # Together, less what was there before, whatever the limit is.
+        (310 * MIB, 300 * MIB),
+    ],
+)
+def test_the_peak_is_reported_as_it_was(peak: int, reported: int) -> None:
+    group = _Group()
+    run = _started(PROCESS, group)
+    run._pid = 54321
+    run.ended(54321, 0, 30 * 1024)
+    group.peak = peak
+    run._failed = os.open(os.devnull, os.O_RDONLY)
+    facts, _, _ = run.facts()
+    assert facts["peak_memory_bytes"] == reported
+    assert facts["largest_process_bytes"] == 30 * MIB
