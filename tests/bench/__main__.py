@@ -9,6 +9,7 @@ from tests.bench import (
     faults,
     latency,
     league_wall,
+    programming,
     sandbox_cases,
     sandbox_parts,
     sandbox_peers,
@@ -32,6 +33,7 @@ OF_SANDBOX = {
     "sandbox_pool": sandbox_pool.measure,
     "sandbox_peers": sandbox_peers.measure,
     "sandbox_service": sandbox_service.measure,
+    "programming": programming.measure,
 }
 
 

@@ -35,11 +35,13 @@ class EndpointProcess:
 
     Attributes:
         base_url: Address of its API.
+        pid: The process.
         durations: Once it has ended: seconds from the arrival of each request
             to the end of its reply.
     """
 
     base_url: str
+    pid: int
     durations: list[float] = field(default_factory=list)
 
 
@@ -107,10 +109,12 @@ def calls_of(league: league_pb2.League) -> int:
 
 
 @asynccontextmanager
-async def bench(latency_s: float, max_concurrent_calls: int) -> AsyncIterator[Bench]:
-    """Starts an endpoint with that latency and a server that asks it."""
+async def bench(
+    latency_s: float, max_concurrent_calls: int, script: str = ""
+) -> AsyncIterator[Bench]:
+    """Starts an endpoint with that latency and a server that asks it; see `endpoint_process`."""
     with tempfile.TemporaryDirectory() as folder:
-        async with endpoint_process(latency_s) as endpoint:
+        async with endpoint_process(latency_s, script) as endpoint:
             settings = settings_file(Path(folder), endpoint.base_url)
             limits = f"max_concurrent_calls = {max_concurrent_calls}\nstream = false\n"
             settings.write_text(settings.read_text() + limits)
@@ -128,15 +132,17 @@ async def bench(latency_s: float, max_concurrent_calls: int) -> AsyncIterator[Be
 
 
 @asynccontextmanager
-async def endpoint_process(latency_s: float) -> AsyncIterator[EndpointProcess]:
+async def endpoint_process(latency_s: float, script: str = "") -> AsyncIterator[EndpointProcess]:
+    """Starts an endpoint; it plays mathematics along, or a script that it knows by name."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.bench.endpoint", str(latency_s),
+        sys.executable, "-m", "tests.bench.endpoint", str(latency_s), script,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=PROJECT,
         limit=64 * _MIB,
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stdin is not None
-    endpoint = EndpointProcess((await process.stdout.readline()).decode().strip())
+    base_url = (await process.stdout.readline()).decode().strip()
+    endpoint = EndpointProcess(base_url, process.pid)
     try:
         yield endpoint
     finally:

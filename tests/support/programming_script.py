@@ -66,6 +66,7 @@ class Problem:
 
     Attributes:
         answers: What each participant hands in.
+        more: Further keys of its reply.
         disputed: Numbers of the cases on which its reference is wrong.
         unverified: Its reference is never mended.
         first_version: What its setter gives before it is told what is wrong; `None` if
@@ -82,6 +83,12 @@ class Problem:
     unverified: bool
     first_version: Mapping[str, Any] | None
     copy: str
+
+    @property
+    def generated(self) -> Sequence[str]:
+        """What its generator reads, a line a case."""
+        generator: dict[str, Any] = self.more["generator"] or {}
+        return list(generator.get("inputs", ()))
 
     def asked(self, *, contradictory: bool = False, copied: bool = False) -> ScriptedReply:
         """Returns the question, as its setter gives it."""
