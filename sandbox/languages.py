@@ -19,7 +19,8 @@ DEFAULT_LIMITS = Limits(
     cpu_s=2.0,
     wall_s=10.0,
     memory_bytes=256 * MIB,
-    output_bytes=4 * MIB,
+    # A case's result is one message, and a client of gRPC takes 4 MiB if nothing is set.
+    output_bytes=1 * MIB,
     processes=64,
 )
 # For compilers, which are programs like any other: they read what nobody trusts.

@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator
 
 from sandbox.languages import LANGUAGES
 from sandbox.model import (
-    MIB,
     CaseResult,
     CompileResult,
     ExitFacts,
@@ -26,7 +25,7 @@ LARGE = "large"
 class ScriptedRunner:
     """Its programs print their input; some sources do something else.
 
-    `BROKEN` does not compile, `DIES` is ended by a signal, `LARGE` prints 4 MiB, and
+    `BROKEN` does not compile, `DIES` is ended by a signal, `LARGE` prints all it may, and
     `WAITS` prints only once the gate is open.
 
     Attributes:
@@ -77,7 +76,7 @@ class ScriptedRunner:
             facts = ExitFacts(signal=11, stderr=b"\x1b[31mbad", stderr_cut=True)
             return CaseResult(name=name, verdict=Verdict.RUNTIME_ERROR, facts=facts)
         if job.program.source == LARGE:
-            given = bytes(4 * MIB)
+            given = bytes(job.limits.output_bytes)
         facts = ExitFacts(
             exit_status=0, cpu_s=1.25, wall_s=1.5, peak_memory_bytes=3 << 20, stdout=given
         )

@@ -271,8 +271,11 @@ class Limits(_message.Message):
     of input and output: so much can several processes have beyond it.
     """
     output_bytes: _builtins.int
-    """Optional. Bytes on standard output. A program that prints more is ended with
-    `VERDICT_OUTPUT_LIMIT`. Of standard error a part is kept.
+    """Optional. Bytes on standard output, 1 MiB if unset. A program that prints more is
+    ended with `VERDICT_OUTPUT_LIMIT`. Of standard error a part is kept, 64 KiB.
+    A result is one message, and gRPC lets a client take 4 MiB: one that asks for more
+    than 3 MiB here has to set its longest message (`grpc.max_receive_message_length`,
+    or what its language calls it) to this and 1 MiB, or it loses the call.
     """
     processes: _builtins.int
     """Optional. Processes and threads at once."""

@@ -250,6 +250,20 @@ async def _impatient(runner: ScriptedRunner) -> AsyncIterator[str]:
         await server.stop(None)
 
 
+async def test_a_client_that_sets_nothing_gets_the_longest_output_of_the_defaults() -> None:
+    """It takes messages of 4 MiB; its call would end at a longer one."""
+    async with (
+        _impatient(ScriptedRunner()) as address,
+        grpc.aio.insecure_channel(address) as channel,
+    ):
+        stub = sandbox_service_pb2_grpc.SandboxServiceStub(channel)  # type: ignore[no-untyped-call,unused-ignore]
+        for language in LANGUAGES:
+            asked = _asked(LARGE, 2)
+            asked.program.language = language
+            results = await _all_of(stub.Execute(asked))
+            assert [len(each.case.stdout) for each in results[1:-1]] == [1 << 20] * 2
+
+
 async def test_who_reads_nothing_holds_no_place() -> None:
     runner = ScriptedRunner()
     limits = [("grpc.max_receive_message_length", 64 << 20)]
