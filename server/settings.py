@@ -127,7 +127,8 @@ class SandboxSettings(_Record):
     max_memory_mib: int = Field(default=2048, ge=16, le=1 << 20)
     # A case's result travels in one message.
     max_output_mib: int = Field(default=16, ge=1, le=16)
-    max_processes: int = Field(default=256, ge=1, le=4096)
+    # A container has room for so many, and no setting gives it more.
+    max_processes: int = Field(default=256, ge=1, le=256)
 
 
 class TlsSettings(_Record):

@@ -6,6 +6,7 @@ import pytest
 
 from sandbox.docker_runner import DockerRunner
 from sandbox.model import Limits, Stopped, Verdict
+from server.settings import SandboxSettings
 from tests.support.attacks import SMALL, attack, run
 
 pytestmark = pytest.mark.docker
@@ -44,6 +45,27 @@ except OSError as error:
     held, why = outcome.said()
     assert why == "EAGAIN"
     assert 0 < held < SMALL.processes
+
+
+async def test_as_many_processes_as_can_be_asked_for_are_given(runner: DockerRunner) -> None:
+    most = SandboxSettings.model_fields["max_processes"].default
+    outcome = await attack(
+        runner,
+        """
+children = 0
+try:
+    while os.fork():
+        children += 1
+    time.sleep(60)
+except OSError as error:
+    say([children, errno.errorcode[error.errno]])
+""",
+        b"",
+        b"",
+        limits=replace(SMALL, processes=most, cpu_s=10.0, memory_bytes=512 << 20),
+    )
+    # With the first one.
+    assert [outcome.said(0), outcome.said(1)] == [[most - 1, "EAGAIN"]] * 2
 
 
 async def test_a_fork_bomb_that_goes_on_ends_at_its_time(runner: DockerRunner) -> None:

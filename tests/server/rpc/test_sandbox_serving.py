@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from llm_crowdsourced.v1 import execution_pb2 as ex
 from llm_crowdsourced.v1 import sandbox_service_pb2 as pb
 from llm_crowdsourced.v1 import sandbox_service_pb2_grpc
+from pydantic import ValidationError
 
 from sandbox.languages import LANGUAGES
 from server import settings as server_settings
@@ -248,6 +249,12 @@ async def _impatient(runner: ScriptedRunner) -> AsyncIterator[str]:
         yield f"127.0.0.1:{port}"
     finally:
         await server.stop(None)
+
+
+def test_no_more_processes_can_be_promised_than_a_container_gives() -> None:
+    assert most_of(SandboxSettings(max_processes=256)).processes == 256
+    with pytest.raises(ValidationError, match="max_processes"):
+        SandboxSettings(max_processes=257)
 
 
 async def test_a_client_that_sets_nothing_gets_the_longest_output_of_the_defaults() -> None:
