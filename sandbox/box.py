@@ -29,6 +29,10 @@ _MOST_PIECE = 16 << 20
 # without its input takes about 1 KiB, and a pipe 64.
 _AHEAD_BYTES = 16 << 10
 _MOST_AHEAD = 8
+# What is stored and sent of an answer: 32 and 64 bits, and the longest time of a message.
+_MOST_STATUS = (1 << 31) - 1
+_MOST_COUNT = (1 << 63) - 1
+_MOST_SECONDS = 315_576_000_000.0
 
 
 class BoxLostError(Exception):
@@ -173,7 +177,7 @@ class Box:
             raise BoxLostError("a header is too long")
         try:
             header = json.loads(await self._take(size))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BoxLostError("a header is no JSON") from error
         if not isinstance(header, dict):
             raise BoxLostError("a header is no object")
@@ -230,11 +234,11 @@ def _facts(header: dict[str, Any], out: bytes, err: bytes) -> ExitFacts:
             exit_status=_optional(header["exit_status"]),
             signal=_optional(header["signal"]),
             stopped=Stopped(header["stopped"]),
-            cpu_s=max(0.0, float(header["cpu_s"])),
-            wall_s=max(0.0, float(header["wall_s"])),
-            peak_memory_bytes=max(0, int(header["peak_memory_bytes"])),
-            largest_process_bytes=max(0, int(header["largest_process_bytes"])),
-            out_of_memory_kills=max(0, int(header["out_of_memory_kills"])),
+            cpu_s=_seconds(header["cpu_s"]),
+            wall_s=_seconds(header["wall_s"]),
+            peak_memory_bytes=_count(header["peak_memory_bytes"]),
+            largest_process_bytes=_count(header["largest_process_bytes"]),
+            out_of_memory_kills=_count(header["out_of_memory_kills"]),
             stdout=out,
             stderr=err,
             stdout_cut=bool(header["stdout_cut"]),
@@ -246,4 +250,24 @@ def _facts(header: dict[str, Any], out: bytes, err: bytes) -> ExitFacts:
 
 
 def _optional(value: object) -> int | None:
-    return None if value is None else int(str(value))
+    return None if value is None else _whole(value, _MOST_STATUS)
+
+
+def _count(value: object) -> int:
+    return _whole(value, _MOST_COUNT)
+
+
+def _whole(value: object, most: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise ValueError("a number is not whole, or beyond what it can be")
+    return value
+
+
+def _seconds(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError("a time is no number")
+    # Not a number is not below anything.
+    if not value < _MOST_SECONDS:
+        raise ValueError("a time is beyond what it can be")
+    # The runner's own time is taken from that of all.
+    return max(0.0, float(value))
