@@ -73,7 +73,8 @@ class Engine:
         self._client: docker.DockerClient | None = None
         self._lock = threading.Lock()
         self._left: set[str] = set()
-        self._fits = False
+        # Of the program that runs: its files may be another version's by the next container.
+        self._label = expected_label()
         # Two servers on one machine should not begin with the same users.
         begin = random.randrange(_USERS // 2)  # noqa: S311 - not a secret
         self._pairs = itertools.count(begin)
@@ -89,12 +90,7 @@ class Engine:
         except _RETRYABLE as error:
             self._forget()
             return _why(error)
-        if image.labels.get(LABEL) != expected_label():
-            return (
-                f"the image {self._options.image} is of another version of this program: "
-                "run make sandbox-image"
-            )
-        return ""
+        return "" if image.labels.get(LABEL) == self._label else self._misfit()
 
     def create(self) -> Container:
         """Makes, attaches to and starts a container with a runner in it.
@@ -102,10 +98,6 @@ class Engine:
         Raises:
             UnavailableError: It could not be done.
         """
-        if not self._fits:
-            if problem := self.problem():
-                raise UnavailableError(problem)
-            self._fits = True
         # A name of ours, so that it can be removed when its id was never heard.
         name = f"{_NAME}-{secrets.token_hex(8)}"
         try:
@@ -184,6 +176,12 @@ class Engine:
                 return
             self._left.discard(name)
 
+    def _misfit(self) -> str:
+        return (
+            f"the image {self._options.image} is of another version than this program: "
+            "run make sandbox-image, and start a server anew that ran before it"
+        )
+
     def _create(self, name: str) -> Container:
         api = self._connected().api
         compiler = _FIRST_USER + 2 * next(self._pairs) % _USERS
@@ -202,6 +200,11 @@ class Engine:
             network_disabled=True,
             host_config=self._host_config(api, compiler),
         )["Id"]
+        # Of the very image that it was made of: its name may stand for another by now.
+        if api.inspect_container(container)["Config"]["Labels"].get(LABEL) != self._label:
+            self._left.add(name)
+            self._remove_left()
+            raise UnavailableError(self._misfit())
         # Before it starts, so that nothing it says is missed. Standard input is closed
         # with the attachment, which ends a container whose server is gone.
         attached = api.attach_socket(
@@ -258,7 +261,6 @@ class Engine:
     def _forget(self) -> None:
         with self._lock:
             client, self._client = self._client, None
-            self._fits = False
         if client is not None:
             client.close()
 

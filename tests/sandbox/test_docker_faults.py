@@ -109,7 +109,7 @@ async def test_an_image_of_another_version(sandbox_image: str) -> None:
             daemon.images.build(fileobj=recipe, tag=name, rm=True)
         async with running(name) as runner:
             problem = await runner.problem()
-            assert problem.startswith(f"the image {name} is of another version of this program")
+            assert problem.startswith(f"the image {name} is of another version than this program")
             await _assert_unavailable(runner, "run make sandbox-image")
 
 

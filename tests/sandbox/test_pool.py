@@ -1,6 +1,7 @@
 """The pool of containers: each is used once, and none is left."""
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from sandbox import engine
 from sandbox.docker_runner import DockerRunner
 from sandbox.engine import OWNER, Engine, owner
+from sandbox.images.context import LABEL
 from sandbox.model import Case, CompileResult, Job, Verdict
 from sandbox.runner import UnavailableError
 from tests.support.sandboxes import (
@@ -262,6 +265,27 @@ async def test_what_was_never_started_is_removed_by_the_next_server(image: str) 
             assert name.decode().strip() not in labels
             for each in left:
                 daemon.api.remove_container(each, force=True)
+
+
+async def test_an_image_of_another_version_beside_a_running_server_is_not_used(
+    image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(image, pool_size=0) as runner:
+        assert (await executed(runner, job("python", "pass"))).verdicts == [Verdict.ACCEPTED]
+        with client() as daemon:
+            recipe = io.BytesIO(f"FROM {image}\nLABEL {LABEL}=another\n".encode())
+            daemon.images.build(fileobj=recipe, tag=image, rm=True)
+        with pytest.raises(UnavailableError, match="of another version"):
+            await executed(runner, job("python", "pass"))
+        # Its name may get another image between the question and the container.
+        monkeypatch.setattr(runner._engine, "problem", lambda: "")
+        with pytest.raises(UnavailableError, match="of another version"):
+            await executed(runner, job("python", "pass"))
+        # The files of the program may be another version's, while it still runs as it began.
+        monkeypatch.setattr(engine, "expected_label", lambda: "another")
+        with pytest.raises(UnavailableError, match="of another version"):
+            await executed(runner, job("python", "pass"))
+    await until(lambda: containers(image) == [])
 
 
 async def test_two_servers_do_not_remove_each_others(image: str) -> None:
