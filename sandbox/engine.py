@@ -290,11 +290,16 @@ def _is_gone(name: str) -> bool:
 
 
 def _machine() -> str:
+    """Returns what names the processes of this host that are seen from here.
+
+    A server in a container has numbers of its own, and may have the host's name.
+    """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        namespace = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return socket.gethostname()
-    return f"{socket.gethostname()}:{boot}"
+    return f"{socket.gethostname()}:{boot}:{namespace}"
 
 
 def _started(pid: int) -> str:

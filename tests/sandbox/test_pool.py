@@ -14,7 +14,7 @@ import pytest
 
 from sandbox import engine
 from sandbox.docker_runner import DockerRunner
-from sandbox.engine import OWNER, Engine, owner
+from sandbox.engine import OWNER, Engine, _is_gone, owner
 from sandbox.images.context import LABEL
 from sandbox.model import Case, CompileResult, Job, Verdict
 from sandbox.runner import UnavailableError
@@ -265,6 +265,17 @@ async def test_what_was_never_started_is_removed_by_the_next_server(image: str) 
             assert name.decode().strip() not in labels
             for each in left:
                 daemon.api.remove_container(each, force=True)
+
+
+async def test_one_that_is_seen_from_another_namespace_is_not_gone() -> None:
+    """A server in a container has numbers of its own, which say nothing here."""
+    machine, pid, started = owner().rsplit("/", 2)
+    namespace = str(Path("/proc/self/ns/pid").readlink())
+    assert namespace in machine
+    other = machine.replace(namespace, "pid:[1]")
+    assert _is_gone(f"{machine}/{pid}/another time")
+    assert not _is_gone(f"{machine}/{pid}/{started}")
+    assert not _is_gone(f"{other}/{pid}/another time")
 
 
 async def test_an_image_of_another_version_beside_a_running_server_is_not_used(
