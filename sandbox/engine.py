@@ -11,6 +11,8 @@ import random
 import secrets
 import socket
 import threading
+import time
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +21,7 @@ import requests
 from docker.errors import APIError, DockerException, NotFound
 
 from sandbox.images.context import LABEL, expected_label
-from sandbox.images.daemon import connect, problem_of
+from sandbox.images.daemon import connect, is_silent, problem_of
 from sandbox.languages import BUILD, BUILD_BYTES, COMPILE_LIMITS, WORK, WORK_BYTES
 from sandbox.model import MIB
 from sandbox.options import DockerOptions
@@ -37,6 +39,10 @@ _PROCESSES = 320
 # Two users for each container, so that limits which the kernel counts by user are its own.
 _FIRST_USER, _USERS = 200_000, 400_000
 _TIMEOUT_S = 20
+# A daemon that works tells its version at once.
+_FIRST_S = 3
+# So long nobody else waits for one that did not answer.
+_SILENT_S = 3.0
 # Of those after the name, which may hold anything.
 _STARTED_FIELD = 19
 # What runtimes say of a limit below what is used.
@@ -72,6 +78,8 @@ class Engine:
         self._options = options
         self._client: docker.DockerClient | None = None
         self._lock = threading.Lock()
+        self._connecting: Future[docker.DockerClient] | None = None
+        self._silence, self._silent_until = "", 0.0
         self._left: set[str] = set()
         # Of the program that runs: its files may be another version's by the next container.
         self._label = expected_label()
@@ -88,7 +96,7 @@ class Engine:
         except UnavailableError as error:
             return str(error)
         except _RETRYABLE as error:
-            self._forget()
+            self._forget(error)
             return _why(error)
         return "" if image.labels.get(LABEL) == self._label else self._misfit()
 
@@ -103,7 +111,7 @@ class Engine:
         try:
             container = self._create(name)
         except _RETRYABLE as error:
-            self._forget()
+            self._forget(error)
             self._left.add(name)
             if isinstance(error, APIError):
                 self._remove_left()
@@ -142,7 +150,7 @@ class Engine:
             if error.status_code != requests.codes.conflict:
                 raise UnavailableError(_why(error)) from error
         except _RETRYABLE as error:
-            self._forget()
+            self._forget(error)
             raise UnavailableError(_why(error)) from error
 
     def sweep(self) -> int:
@@ -154,7 +162,7 @@ class Engine:
         try:
             found = self._connected().api.containers(all=True, filters={"label": OWNER})
         except _RETRYABLE as error:
-            self._forget()
+            self._forget(error)
             raise UnavailableError(_why(error)) from error
         left = [each["Id"] for each in found if _is_gone(each["Labels"][OWNER])]
         for container_id in left:
@@ -246,20 +254,54 @@ class Engine:
         return config
 
     def _connected(self) -> docker.DockerClient:
+        """Returns the client, one thread connecting for all that ask meanwhile.
+
+        Raises:
+            UnavailableError: The daemon does not answer, or did not a moment ago.
+        """
         with self._lock:
-            if self._client is None:
-                self._client = self._connect()
-            return self._client
+            if self._client is not None:
+                return self._client
+            is_known = self._connecting is not None or time.monotonic() < self._silent_until
+            if self._silence and is_known:
+                raise UnavailableError(self._silence)
+            connecting, is_mine = self._connecting, self._connecting is None
+            if connecting is None:
+                connecting = self._connecting = Future()
+        if not is_mine:
+            try:
+                return connecting.result()
+            except UnavailableError as error:
+                raise UnavailableError(str(error)) from error
+        try:
+            client = self._connect()
+        except BaseException as error:
+            with self._lock:
+                self._connecting = None
+                self._note_silence(error)
+            connecting.set_exception(error)
+            raise
+        with self._lock:
+            self._client, self._connecting, self._silence = client, None, ""
+        connecting.set_result(client)
+        return client
+
+    def _note_silence(self, error: BaseException) -> None:
+        self._silence = _why(error) if is_silent(error) else ""
+        self._silent_until = time.monotonic() + _SILENT_S
 
     def _connect(self) -> docker.DockerClient:
         return connect(
             _TIMEOUT_S,
             host=self._options.docker_host,
             connections=2 * self._options.concurrency + self._options.pool_size + 4,
+            first_s=_FIRST_S,
         )
 
-    def _forget(self) -> None:
+    def _forget(self, error: BaseException | None = None) -> None:
         with self._lock:
+            if error is not None:
+                self._note_silence(error)
             client, self._client = self._client, None
         if client is not None:
             client.close()
@@ -313,6 +355,8 @@ def _started(pid: int) -> str:
 
 def _why(error: BaseException) -> str:
     """Says in one sentence why Docker does not do what it should, with the cure."""
+    if isinstance(error, UnavailableError):
+        return str(error)
     if isinstance(error, APIError):
         return f"Docker refused: {error.explanation or error}"
     return problem_of(error)

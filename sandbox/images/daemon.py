@@ -7,7 +7,7 @@ from typing import Any
 
 import docker
 from docker.errors import DockerException
-from requests.exceptions import RequestException
+from requests.exceptions import RequestException, Timeout
 
 from sandbox.runner import UnavailableError
 
@@ -16,7 +16,11 @@ _SOCKETS = "unix://"
 
 
 def connect(
-    timeout_s: float = 60.0, *, host: str = "", connections: int = 10
+    timeout_s: float = 60.0,
+    *,
+    host: str = "",
+    connections: int = 10,
+    first_s: float | None = None,
 ) -> docker.DockerClient:
     """Returns a client of a daemon.
 
@@ -24,18 +28,31 @@ def connect(
         timeout_s: Seconds that it may be silent.
         host: Its address; empty for the one that the environment names.
         connections: Connections that are kept for calls at once.
+        first_s: Seconds that it may take to answer first; `timeout_s` if `None`.
 
     Raises:
         UnavailableError: It does not answer.
     """
     try:
         _knock(host or os.environ.get("DOCKER_HOST") or _DEFAULT_HOST)
-        settings: dict[str, Any] = {"timeout": timeout_s, "max_pool_size": connections}
-        if host:
-            return docker.DockerClient(base_url=host, **settings)
-        return docker.from_env(**settings)
+        settings: dict[str, Any] = {
+            "timeout": timeout_s if first_s is None else first_s,
+            "max_pool_size": connections,
+        }
+        client = (
+            docker.DockerClient(base_url=host, **settings) if host else docker.from_env(**settings)
+        )
+        # It has told its version by now.
+        timed: Any = client.api
+        timed.timeout = timeout_s
     except (DockerException, RequestException, OSError) as error:
         raise UnavailableError(problem_of(error)) from error
+    return client
+
+
+def is_silent(error: BaseException) -> bool:
+    """Says whether an error comes from a daemon that takes calls and does not answer them."""
+    return any(isinstance(cause, Timeout | TimeoutError) for cause in _causes(error))
 
 
 def _knock(host: str) -> None:
