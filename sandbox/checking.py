@@ -1,24 +1,27 @@
 """Compares what a program printed with what it should have, by rule or by a program."""
 
-import asyncio
+from collections.abc import Awaitable, Callable
 
-from sandbox.box import Box, Command
-from sandbox.checker import compare, verdict_of_checker
-from sandbox.languages import COMPILE_LIMITS, LANGUAGES
+from sandbox.beside import beside
+from sandbox.box import Box, BoxLostError, Command
+from sandbox.checker import verdict_of_checker
+from sandbox.comparison import compared
+from sandbox.languages import COMPILE_LIMITS, LANGUAGES, Language
 from sandbox.model import (
     Case,
     CaseResult,
     Checker,
     ExitFacts,
     Limits,
+    Program,
     ProgramChecker,
     Verdict,
 )
 from sandbox.pool import Pool
 from sandbox.verdict import verdict_of
 
-# Comparing more than this is left to a thread: everybody else waits for the loop.
-_SMALL_BYTES = 64 << 10
+# What loses its container so often is told so.
+MOST_LOST = 2
 _FILES = ("input", "output", "expected")
 
 
@@ -28,11 +31,17 @@ class Checking:
     Args:
         checker: How outputs are compared.
         pool: Where a checker that is a program gets its container.
+        was_away: Told how often a container was lost before, says whether it was the
+            daemon that went away, and is back.
     """
 
-    def __init__(self, checker: Checker, pool: Pool) -> None:
+    def __init__(
+        self, checker: Checker, pool: Pool, was_away: Callable[[int], Awaitable[bool]]
+    ) -> None:
         self._checker = checker
         self._pool = pool
+        self._was_away = was_away
+        self._language: Language | None = None
         self._box: Box | None = None
         self._broken = ""
 
@@ -40,7 +49,7 @@ class Checking:
         """Returns the result of a case.
 
         Raises:
-            BoxLostError: The checker's container was lost.
+            BoxLostError: The checker's container was lost since the sandbox was closed.
             UnavailableError: It could not be made.
         """
         verdict, detail = verdict_of(facts, limits), facts.failure
@@ -58,10 +67,7 @@ class Checking:
         checker = self._checker
         if isinstance(checker, ProgramChecker):
             return await self._ask(checker, case, expected, output)
-        if len(output) + len(expected) < _SMALL_BYTES:
-            difference = compare(checker, output, expected)
-        else:
-            difference = await asyncio.to_thread(compare, checker, output, expected)
+        difference = await compared(checker, output, expected)
         if difference is None:
             return Verdict.ACCEPTED, ""
         return Verdict.WRONG_ANSWER, str(difference)
@@ -69,21 +75,34 @@ class Checking:
     async def _ask(
         self, checker: ProgramChecker, case: Case, expected: bytes, output: bytes
     ) -> tuple[Verdict, str]:
-        language = LANGUAGES[checker.program.language].of(checker.program.source)
+        """Asks a program, in another container where one is lost: its loss is not the judged one's."""
+        lost = 0
+        while True:
+            try:
+                return await self._ask_once(checker, case, expected, output)
+            except BoxLostError as error:
+                self.close()
+                if self._pool.closed:
+                    raise
+                why = str(error)
+            if await self._was_away(lost):
+                continue
+            lost += 1
+            if lost >= MOST_LOST:
+                return (
+                    Verdict.SANDBOX_ERROR,
+                    f"the checker's container was lost {lost} times: {why}",
+                )
+
+    async def _ask_once(
+        self, checker: ProgramChecker, case: Case, expected: bytes, output: bytes
+    ) -> tuple[Verdict, str]:
+        if self._language is None:
+            self._language = await language_of(checker.program)
+        language = self._language
         if self._box is None and not self._broken:
             self._box = await self._pool.take()
-            source = checker.program.source.encode("utf-8", "replace")
-            command = Command(
-                argv=language.compile,
-                limits=COMPILE_LIMITS,
-                files=((language.file, source),),
-                compiles=True,
-            )
-            compiled = await self._box.run(command)
-            if verdict_of(compiled, COMPILE_LIMITS) is not Verdict.ACCEPTED:
-                said = (compiled.stderr or compiled.stdout).decode("utf-8", "replace")
-                first = next((line for line in said.splitlines() if line.strip()), "")
-                self._broken = f"the checker does not compile: {first[:200]}"
+            self._broken = await _compile(self._box, language, checker.program)
         if self._broken or self._box is None:
             return Verdict.SANDBOX_ERROR, self._broken
         # Named before it runs; they never meet the program that is judged.
@@ -94,3 +113,27 @@ class Checking:
             files=tuple(zip(_FILES, contents, strict=True)),
         )
         return verdict_of_checker(await self._box.run(command), language.limits)
+
+
+async def language_of(program: Program) -> Language:
+    """Returns the language of a program, with the names that its source needs."""
+    language = LANGUAGES[program.language]
+    return await beside(len(program.source), lambda: language.of(program.source))
+
+
+async def _compile(box: Box, language: Language, program: Program) -> str:
+    """Compiles a checker; returns why it cannot be used, empty if it can."""
+    command = Command(
+        argv=language.compile,
+        limits=COMPILE_LIMITS,
+        files=((language.file, program.source.encode("utf-8", "replace")),),
+        compiles=True,
+    )
+    compiled = await box.run(command)
+    if verdict_of(compiled, COMPILE_LIMITS) is Verdict.ACCEPTED:
+        return ""
+    said = (compiled.stderr or compiled.stdout).decode("utf-8", "replace")
+    lines = [line for line in said.splitlines() if line.strip()]
+    # Compilers begin with where it is: which file, which function.
+    errors = (line for line in lines if "error" in line.lower())
+    return f"the checker does not compile: {next(errors, next(iter(lines), ''))[:200]}"

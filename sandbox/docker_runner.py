@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from sandbox.box import Box, BoxLostError, Command, fit_ahead
-from sandbox.checking import Checking
+from sandbox.checking import MOST_LOST, Checking, language_of
 from sandbox.engine import OVERHEAD_BYTES, Engine, MemoryTakenError
 from sandbox.languages import COMPILE_LIMITS, LANGUAGES, Language
 from sandbox.model import (
@@ -25,7 +25,7 @@ from sandbox.model import (
     Verdict,
 )
 from sandbox.options import DockerOptions
-from sandbox.places import Places
+from sandbox.places import Place, Places
 from sandbox.pool import CLOSED, Pool
 from sandbox.runner import UnavailableError, UnknownLanguageError
 from sandbox.verdict import verdict_of
@@ -35,20 +35,35 @@ _log = logging.getLogger(__name__)
 # A daemon that is being restarted is waited for; one that is gone is not.
 _BACK_WITHIN_S = 20.0
 _LOOK_AGAIN_S = 0.5
-# A program that loses its container so often is told so, and the next case gets its turn.
-_MOST_LOST = 2
 _MESSAGE = 64 << 10
 _TOO_LARGE = "the compiled program alone takes more memory than a case may use"
 
 
 @dataclass
 class _Progress:
-    """How far a job is, over all the containers that it has had."""
+    """How far a job is, over all the containers that it has had.
 
+    Attributes:
+        place: The place that it has.
+        begun: It has had a container.
+        compiled: What its compiler said.
+        done: Cases whose results have been given.
+        ahead: Cases after them that were sent to the container already.
+        lost: How often its container was lost since the last result.
+    """
+
+    place: Place
     begun: bool = False
     compiled: CompileResult | None = None
     done: int = 0
+    ahead: int = 0
     lost: int = 0
+
+    def is_over(self, job: Job) -> bool:
+        """Says whether all results have been given."""
+        if self.compiled is None:
+            return False
+        return self.compiled.verdict is not Verdict.ACCEPTED or self.done == len(job.cases)
 
 
 class DockerRunner:
@@ -67,19 +82,24 @@ class DockerRunner:
         self._pool = Pool(self._engine, options.pool_size, self._threads)
         self._places = Places(options.concurrency, options.max_waiting)
         self._toolchains: dict[str, str] = {}
+        self._learning: asyncio.Task[None] | None = None
         self._swept = False
 
     async def execute(self, job: Job) -> AsyncGenerator[Result, None]:
         """Compiles and runs a program; see `sandbox.runner.Runner.execute`."""
-        language = _language(job.program)
+        _check_language(job.program)
         if isinstance(job.checker, ProgramChecker):
-            _language(job.checker.program)
-        language = language.of(job.program.source)
-        async with self._places.taken(job.caller):
+            _check_language(job.checker.program)
+        language = await language_of(job.program)
+        async with self._places.taken(job.caller) as place:
             await self._sweep()
-            async with aclosing(self._with_retries(job, language)) as results:
+            progress = _Progress(place)
+            async with aclosing(self._with_retries(job, language, progress)) as results:
                 async for result in results:
-                    yield result
+                    with place.idle():
+                        yield result
+                    if not progress.is_over(job):
+                        await place.turn(keep=progress.ahead > 0)
 
     async def problem(self) -> str:
         """Says in one sentence why programs cannot be run; empty if they can."""
@@ -92,14 +112,11 @@ class DockerRunner:
 
     async def languages(self) -> tuple[LanguageInfo, ...]:
         """Returns the languages, with versions as the image has them."""
-        if not self._toolchains and not await self.problem():
-            try:
-                box = await self._pool.take()
-            except UnavailableError as error:
-                _log.info("versions are not known", extra={"why": str(error)})
-            else:
-                self._toolchains = box.toolchains
-                self._pool.discard(box)
+        if not self._toolchains:
+            # One container tells all who ask meanwhile.
+            if self._learning is None or self._learning.done():
+                self._learning = asyncio.create_task(self._learn(), name="versions")
+            await asyncio.shield(self._learning)
         return tuple(
             language.info(self._toolchains.get(language.id, "")) for language in LANGUAGES.values()
         )
@@ -110,10 +127,21 @@ class DockerRunner:
         self._engine.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _with_retries(self, job: Job, language: Language) -> AsyncGenerator[Result, None]:
+    async def _learn(self) -> None:
+        """Asks a container for the versions of its languages."""
+        try:
+            box = await self._pool.take()
+        except UnavailableError as error:
+            _log.info("versions are not known", extra={"why": str(error)})
+        else:
+            self._toolchains = box.toolchains
+            self._pool.discard(box)
+
+    async def _with_retries(
+        self, job: Job, language: Language, progress: _Progress
+    ) -> AsyncGenerator[Result, None]:
         """Plays a job, in another container where one is lost in the middle of it."""
-        progress = _Progress()
-        while progress.compiled is None or progress.done < len(job.cases):
+        while not progress.is_over(job):
             try:
                 async with aclosing(self._in_one_box(job, language, progress)) as results:
                     async for result in results:
@@ -128,11 +156,9 @@ class DockerRunner:
             except UnavailableError:
                 # Whoever has nothing yet is told at once.
                 progress.lost += 1
-                if not progress.begun or progress.lost > _MOST_LOST or self._pool.closed:
+                if not progress.begun or progress.lost > MOST_LOST or self._pool.closed:
                     raise
                 await self._wait_for_daemon()
-            if progress.compiled is not None and progress.compiled.verdict is not Verdict.ACCEPTED:
-                return
 
     async def _after_loss(self, job: Job, progress: _Progress, why: str) -> Result | None:
         """Waits for a daemon that went away; else returns what to say of a lost case.
@@ -140,23 +166,31 @@ class DockerRunner:
         Raises:
             UnavailableError: The daemon does not come back.
         """
-        if progress.lost:
-            # A daemon that stops ends its containers first, and answers until then.
-            await asyncio.sleep(_LOOK_AGAIN_S)
-        if await self._wait_for_daemon():
+        if await self._was_away(progress.lost):
             # Not the program's doing.
             return None
         progress.lost += 1
-        if progress.lost < _MOST_LOST:
+        if progress.lost < MOST_LOST:
             return None
         progress.lost = 0
-        detail = f"its container was lost {_MOST_LOST} times: {why}"
+        detail = f"its container was lost {MOST_LOST} times: {why}"
         if progress.compiled is None:
             progress.compiled = CompileResult(verdict=Verdict.SANDBOX_ERROR, message=detail)
             return progress.compiled
         case = job.cases[progress.done]
         progress.done += 1
         return CaseResult(name=case.name, verdict=Verdict.SANDBOX_ERROR, detail=detail)
+
+    async def _was_away(self, lost: int) -> bool:
+        """Says whether the daemon went away, and is back, after a container was lost again.
+
+        Raises:
+            UnavailableError: It does not come back.
+        """
+        if lost:
+            # A daemon that stops ends its containers first, and answers until then.
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        return await self._wait_for_daemon()
 
     async def _wait_for_daemon(self) -> bool:
         """Waits until the daemon is back; returns whether it was away.
@@ -178,7 +212,7 @@ class DockerRunner:
     ) -> AsyncGenerator[Result, None]:
         box = await self._pool.take()
         progress.begun = True
-        checking = Checking(job.checker, self._pool)
+        checking = Checking(job.checker, self._pool, self._was_away)
         try:
             self._toolchains = box.toolchains
             compiled = await self._compile(box, job, language)
@@ -189,13 +223,14 @@ class DockerRunner:
                 return
             if compiled.verdict is not Verdict.ACCEPTED:
                 raise BoxLostError("it compiled in the first container and not in this one")
-            async with aclosing(self._cases(box, job, language, progress.done)) as cases:
+            async with aclosing(self._cases(box, job, language, progress)) as cases:
                 async for case, facts in cases:
                     result = await checking.judge(case, facts, job.limits)
                     progress.done += 1
                     progress.lost = 0
                     yield result
         finally:
+            progress.ahead = 0
             self._pool.discard(box)
             checking.close()
 
@@ -240,21 +275,24 @@ class DockerRunner:
             raise BoxLostError(str(error)) from error
 
     async def _cases(
-        self, box: Box, job: Job, language: Language, start: int
+        self, box: Box, job: Job, language: Language, progress: _Progress
     ) -> AsyncGenerator[tuple[Case, ExitFacts], None]:
-        """Runs the cases from a number on, sending small ones ahead."""
+        """Runs the cases that are left, sending small ones ahead while nobody waits for the place."""
+        cases = job.cases[progress.done :]
         commands = [
-            Command(argv=language.run, limits=job.limits, stdin=case.input)
-            for case in job.cases[start:]
+            Command(argv=language.run, limits=job.limits, stdin=case.input) for case in cases
         ]
         sent = 0
-        for number, case in enumerate(job.cases[start:]):
+        for number, case in enumerate(cases):
             while sent < len(commands) and (
-                sent <= number or fit_ahead(commands[number + 1 : sent + 1])
+                sent <= number
+                or (not progress.place.is_due and fit_ahead(commands[number + 1 : sent + 1]))
             ):
                 await box.send(commands[sent])
                 sent += 1
-            yield case, await box.facts()
+            facts = await box.facts()
+            progress.ahead = sent - number - 1
+            yield case, facts
 
     async def _sweep(self) -> None:
         if not self._swept:
@@ -271,12 +309,10 @@ class DockerRunner:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
-def _language(program: Program) -> Language:
-    language = LANGUAGES.get(program.language)
-    if language is None:
+def _check_language(program: Program) -> None:
+    if program.language not in LANGUAGES:
         known = ", ".join(LANGUAGES)
         raise UnknownLanguageError(f'no language "{program.language}"; there are: {known}')
-    return language
 
 
 def _compiled(facts: ExitFacts, toolchain: str) -> CompileResult:

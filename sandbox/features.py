@@ -4,7 +4,7 @@ import re
 from collections import Counter
 
 # Of a longer text its beginning is enough; every expression is bounded besides.
-_SAMPLE = 50_000
+SAMPLE = 50_000
 # Of Python and Java; they may hold a program in another language.
 _LONG_STRING = re.compile(r"(\"{3}|'{3}).*?\1", re.DOTALL)
 _LEAST = 5
@@ -180,7 +180,7 @@ def guess(text: str) -> tuple[str, int]:
         The id of a language and its points; an empty id and 0 where nothing is clear
         enough to be guessed, or where it looks like a language that there is not.
     """
-    sample = _LONG_STRING.sub("", text[:_SAMPLE])
+    sample = _LONG_STRING.sub("", text[:SAMPLE])
     points: Counter[str] = Counter()
     for feature, worth in _FEATURES:
         if feature.search(sample):

@@ -14,16 +14,18 @@ _DEFAULT = "Main"
 _MOST_BYTES = 200
 # Each part matches without its end too: a hostile source must not take a search from each
 # of its characters.
-_TOKEN = re.compile(
-    r"""
+_UNREAD = r"""
     //[^\n]* | /\*.*?(?:\*/|\Z)
     | \"{3}(?:\\.|(?!\"{3}).)*(?:\"{3})?
     | "(?:\\.|[^"\\\n])*"? | '(?:\\.|[^'\\\n])*'?
-    | (?P<word>[^\W\d][\w$]*|\$[\w$]*)
-    | (?P<mark>[{}();.@])
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+"""
+_FLAGS = re.VERBOSE | re.DOTALL
+_TOKEN = re.compile(_UNREAD + r"| (?P<read>[^\W\d][\w$]*|\$[\w$]*|\{+|\}+|;+|[().@])", _FLAGS)
+# In the body of a method only its end counts.
+_BODY_DEPTH = 2
+_TOKEN_OF_BODY = re.compile(_UNREAD + r"| (?P<read>\{+|\}+)", _FLAGS)
+# More than a source has that was not made to take time.
+_MOST_TOKENS = 100_000
 _KINDS = frozenset({"class", "interface", "enum", "record"})
 
 
@@ -43,9 +45,14 @@ class JavaNames:
 def java_names(source: str) -> JavaNames:
     """Returns the names that a source needs: those of its public class, wherever it is."""
     reading = _Reading()
-    for match in _TOKEN.finditer(source):
-        if match["word"] or match["mark"]:
-            reading.read(match[0])
+    position = 0
+    for _ in range(_MOST_TOKENS):
+        token = _TOKEN if reading.depth < _BODY_DEPTH else _TOKEN_OF_BODY
+        if (match := token.search(source, position)) is None:
+            break
+        position = match.end()
+        if match["read"]:
+            reading.read(match["read"])
     types = [each for each in reading.types if len(each.name.encode()) <= _MOST_BYTES]
     public = next((each.name for each in types if each.public), _DEFAULT)
     # The public class, unless only another one can be started.
@@ -69,20 +76,20 @@ class _Reading:
 
     package: list[str] = field(default_factory=list)
     types: list[_Type] = field(default_factory=list)
-    _depth: int = 0
+    depth: int = 0
     # What has been said since the last statement or block ended.
     _modifiers: set[str] = field(default_factory=set)
     _last: tuple[str, str] = ("", "")
     _names_package: bool = False
 
     def read(self, word: str) -> None:
-        """Takes the next word or mark."""
-        if self._depth == 0:
+        """Takes the next word, mark, or run of one mark."""
+        if self.depth == 0:
             self._read_outside(word)
-        elif self._depth == 1 and word == "(" and self._last == ("void", "main") and self.types:
+        elif self.depth == 1 and word == "(" and self._last == ("void", "main") and self.types:
             self.types[-1].has_main |= "static" in self._modifiers
-        if word in "{};":
-            self._depth += {"{": 1, "}": -1, ";": 0}[word]
+        if word[0] in "{};":
+            self.depth += {"{": 1, "}": -1, ";": 0}[word[0]] * len(word)
             self._modifiers.clear()
             self._last = ("", "")
             self._names_package = False
@@ -96,7 +103,7 @@ class _Reading:
         before, last = self._last
         if word == "package" and not self.package:
             self._names_package = True
-        elif word in "{}();.@":
+        elif word[0] in "{}();.@":
             return
         elif self._names_package:
             self.package.append(word)

@@ -5,15 +5,17 @@ or all of it. How the language was found is kept, since content gives a guess.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 
-from sandbox.features import guess
+from sandbox.features import SAMPLE, guess
 from sandbox.names import OTHER, language_named
 
 # An opening or closing fence, by itself on a line: indentation, marks, what follows.
-_FENCE = re.compile(r"([ \t]*+)(`{3,}+|~{3,}+)([^\n]*)")
+_FENCE = re.compile(r"^([ \t]*+)(`{3,}+|~{3,}+)([^\n]*)", re.MULTILINE)
+# A reply has a few; a mebibyte of them would take a second.
+_MOST_FENCES = 2000
 _DEEPER = 3
 _SHEBANG = re.compile(r"\ufeff?#![ \t]*([^\n]{1,200})")
 # Words after a fence that mark what is no program: data, a session, what was printed.
@@ -115,9 +117,12 @@ def _chosen(fences: list[_Fenced], outside: str, language: str) -> _Fenced | Non
         (fence for fence in fences if _fit(fence, language) == best),
         key=lambda fence: -len(fence.source),
     )
-    scores = [guess(fence.source)[1] for fence in fitting[:_SAMPLED_FENCES]]
+    sampled = fitting[:_SAMPLED_FENCES]
+    # Together as much as of a text without fences.
+    most = SAMPLE // (len(sampled) + 1)
+    scores = [guess(fence.source[:most])[1] for fence in sampled]
     # A program may have fences in a comment or a string; a reply around one is prose.
-    if guess(outside)[1] > max(scores):
+    if guess(outside[:most])[1] > max(scores):
         return None
     if any(fence.language for fence in fitting):
         return fitting[0]
@@ -143,18 +148,19 @@ def _fences(text: str) -> tuple[list[_Fenced], str]:
 
     A fence is closed by a line of its own with as many of its marks or more and with no
     deeper indentation; one that is not closed goes to the end, as in a reply that was cut.
+    What comes after very many of them is not looked into.
     """
     fences: list[_Fenced] = []
     outside: list[str] = []
     opening: re.Match[str] | None = None
     after = 0
-    for start, end in _lines(text):
-        fence = _FENCE.match(text, start)
+    for fence in islice(_FENCE.finditer(text), _MOST_FENCES):
+        start, end = fence.start(), fence.end() + 1
         if opening is None:
-            if fence is not None and not (fence[2][0] == "`" and "`" in fence[3]):
+            if not (fence[2][0] == "`" and "`" in fence[3]):
                 outside.append(text[after:start])
                 opening, after = fence, end
-        elif fence is not None and _closes(fence, opening):
+        elif _closes(fence, opening):
             fences.append(_fenced(opening, text[after:start]))
             opening, after = None, end
     if opening is None:
@@ -162,15 +168,6 @@ def _fences(text: str) -> tuple[list[_Fenced], str]:
     else:
         fences.append(_fenced(opening, text[after:]))
     return fences, "\n".join(outside)
-
-
-def _lines(text: str) -> Iterator[tuple[int, int]]:
-    """Gives where each line begins and ends, its line feed included; only that ends one."""
-    start = 0
-    while start < len(text):
-        end = text.find("\n", start) + 1 or len(text)
-        yield start, end
-        start = end
 
 
 def _closes(fence: re.Match[str], opening: re.Match[str]) -> bool:
@@ -186,7 +183,5 @@ def _fenced(opening: re.Match[str], source: str) -> _Fenced:
     info = words[0].lstrip(".").rstrip(",;:}").lower()[:100] if words else ""
     if indentation := opening[1]:
         # In a list: what indents the fence is not the program's.
-        source = "".join(
-            source[start:end].removeprefix(indentation) for start, end in _lines(source)
-        )
+        source = f"\n{source}".replace(f"\n{indentation}", "\n")[1:]
     return _Fenced(info, language_named(info), source)
