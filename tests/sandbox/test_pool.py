@@ -267,7 +267,7 @@ async def test_what_was_never_started_is_removed_by_the_next_server(image: str) 
                 daemon.api.remove_container(each, force=True)
 
 
-async def test_one_that_is_seen_from_another_namespace_is_not_gone() -> None:
+def test_one_that_is_seen_from_another_namespace_is_not_gone() -> None:
     """A server in a container has numbers of its own, which say nothing here."""
     machine, pid, started = owner().rsplit("/", 2)
     namespace = str(Path("/proc/self/ns/pid").readlink())
