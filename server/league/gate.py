@@ -21,6 +21,7 @@ _MOST_PROBLEMS = 5
 _MOST_MESSAGE = 1200
 _MOST_TEXT = 200
 _SANDBOX_FAILED = "the sandbox failed on it"
+_NOT_RUN = "not run, since the time limit had been reached on cases before it"
 _ENDED = frozenset({Verdict.ACCEPTED, Verdict.WRONG_ANSWER})
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
@@ -36,7 +37,8 @@ class Ran:
 
     Attributes:
         compiled: What its compiler said.
-        cases: What it did on each case, in order; empty if it did not compile.
+        cases: What it did on each case, in order; empty if it did not compile. A program
+            that reaches the time limit again and again is not run on the cases that are left.
     """
 
     compiled: CompileResult
@@ -151,12 +153,13 @@ def _checked(
     told: list[str] = []
     checked: list[CheckedCase] = []
     runs = zip(first, second, strict=False)
+    missing = _why_missing(first, second)
     for case in cases:
         if case.dropped:
             checked.append(case)
             continue
         one, other = next(runs, (None, None))
-        problem = _reference_problem(question, case, one, other)
+        problem = _reference_problem(question, case, one, other, missing)
         if problem is None and one is not None:
             checked.append(replace(case, expected=one.facts.stdout))
         elif problem is not None:
@@ -164,6 +167,12 @@ def _checked(
             if problem.told:
                 told.append(f"{case.name}: {problem.told}")
     return checked, told
+
+
+def _why_missing(*runs: Sequence[CaseResult]) -> str:
+    """Returns why a program was not run on the cases after the last that it was run on."""
+    given_up = any(results and results[-1].verdict is Verdict.TIME_LIMIT for results in runs)
+    return _NOT_RUN if given_up else _SANDBOX_FAILED
 
 
 def _results(ran: Ran | None) -> tuple[CaseResult, ...]:
@@ -196,7 +205,9 @@ def _generator_problem(
     """Returns what is wrong with what the generator printed for a case; `None` if nothing is."""
     if (broken := _broken_generator(generated)) is not None:
         return broken
-    if result is None or result.verdict is Verdict.SANDBOX_ERROR:
+    if result is None:
+        return _Problem(_why_missing(generated.cases if generated is not None else ()))
+    if result.verdict is Verdict.SANDBOX_ERROR:
         return _Problem(_SANDBOX_FAILED)
     reads = f"; it reads {_quoted(given.input)}"
     if result.verdict not in _ENDED:
@@ -227,10 +238,14 @@ def _reference_problem(
     case: CheckedCase,
     one: CaseResult | None,
     other: CaseResult | None,
+    missing: str,
 ) -> _Problem | None:
-    """Returns what is wrong with a case that the reference was run on; `None` if nothing is."""
+    """Returns what is wrong with a case that the reference was run on; `None` if nothing is.
+
+    `missing` says why there is no result, where there is none.
+    """
     if one is None or other is None:
-        return _Problem(_SANDBOX_FAILED)
+        return _Problem(missing)
     reads = "" if case.generated else f"; input: {_quoted(case.input)}"
     for result in (one, other):
         if (broken := _checker_problem(question, result)) is not None:

@@ -70,7 +70,7 @@ async def check(
         made = await executing.execute(
             question.generator,
             [Case(case.input.encode("utf-8", "replace")) for case in wanted.values()],
-            whole=True,
+            of_setter=True,
             output_bytes=_GENERATED_BYTES,
         )
         keep(made, Purpose.GENERATOR, question.generator, list(wanted))
@@ -81,8 +81,8 @@ async def check(
     checker = question.checker.checker
     # The second time nothing is new but the time: what changes then cannot be expected.
     first, second = await asyncio.gather(
-        executing.execute(question.reference, cases, checker, whole=True),
-        executing.execute(question.reference, cases, checker, whole=True),
+        executing.execute(question.reference, cases, checker, of_setter=True),
+        executing.execute(question.reference, cases, checker, of_setter=True),
     )
     keep(first, Purpose.REFERENCE, question.reference, numbers)
     keep(second, Purpose.REFERENCE_AGAIN, question.reference, numbers)

@@ -30,6 +30,8 @@ _KEPT_MESSAGE = 16_000
 # Programs of one run that wait for the sandbox or are in it; others have their turns too.
 _MOST_AT_ONCE = 32
 _FULL_RETRY_S = 0.5
+# What a setter gave is not run on further cases once it reached the time limit so often.
+MOST_SLOW_CASES = 3
 # Of all outputs of one execution that are to be used whole.
 _MOST_WHOLE_BYTES = 64 << 20
 
@@ -40,7 +42,8 @@ class Executed:
 
     Attributes:
         compiled: How compiling ended.
-        cases: What it did on each case; empty where it did not compile.
+        cases: What it did on each case; empty where it did not compile, and fewer than
+            there are where it was stopped.
         digests: For each case, the digest of all that it printed.
         sizes: For each case, how many bytes that was.
     """
@@ -110,7 +113,7 @@ class Executing:
         cases: Sequence[Case],
         checker: Checker | None = None,
         *,
-        whole: bool = False,
+        of_setter: bool = False,
         output_bytes: int | None = None,
     ) -> Executed:
         """Executes a program, after waiting for the sandbox.
@@ -119,8 +122,9 @@ class Executing:
             code: The program, in a language that the sandbox has.
             cases: Its cases.
             checker: How outputs are compared with those that cases expect.
-            whole: Outputs are needed whole, up to a bound for all of them; without,
-                they are cut to what is kept.
+            of_setter: It is a part of a question. Its outputs are needed whole, up to a
+                bound for all of them, where others are cut to what is kept; and after
+                `MOST_SLOW_CASES` at the time limit it is run on no further ones.
             output_bytes: What a case may print; the language's limit if `None`.
 
         Raises:
@@ -139,17 +143,18 @@ class Executing:
         async with self._places:
             while True:
                 try:
-                    return await self._executed(job, whole=whole)
+                    return await self._executed(job, of_setter=of_setter)
                 except QueueFullError:
                     # Other callers fill it; what was asked for here is waited for.
                     await asyncio.sleep(_FULL_RETRY_S)
 
-    async def _executed(self, job: Job, *, whole: bool) -> Executed:
+    async def _executed(self, job: Job, *, of_setter: bool) -> Executed:
         compiled: CompileResult | None = None
         cases: list[CaseResult] = []
         digests: list[str] = []
         sizes: list[int] = []
-        left = _MOST_WHOLE_BYTES if whole else 0
+        slow = 0
+        left = _MOST_WHOLE_BYTES if of_setter else 0
         async with aclosing(self._runner.execute(job)) as results:
             async for result in results:
                 if isinstance(result, CompileResult):
@@ -159,13 +164,17 @@ class Executing:
                 sizes.append(len(stdout))
                 digests.append(digest(stdout))
                 left -= len(stdout)
-                if not whole:
+                if not of_setter:
                     cases.append(_cut(result))
                 elif left >= 0:
                     cases.append(result)
                 else:
                     # In part, they are of no use.
                     cases.append(replace(_cut(result), verdict=Verdict.OUTPUT_LIMIT))
+                slow += result.verdict is Verdict.TIME_LIMIT
+                if of_setter and slow == MOST_SLOW_CASES:
+                    # A program that never ends would hold up a core for hours.
+                    break
         if compiled is None:
             raise AssertionError("a sandbox says how compiling ended")
         return Executed(

@@ -180,6 +180,19 @@ def test_an_output_whose_bytes_change_is_not_cited_with_a_contradiction() -> Non
     assert "prints" not in decision.repair
 
 
+def test_cases_that_a_program_was_given_up_before_are_dropped_and_told_by_their_first() -> None:
+    slow = _result(b"", Verdict.TIME_LIMIT, exit_status=None)
+    not_run = "not run, since the time limit had been reached on cases before it"
+    runs = (_ran(slow), _ran(_result(), slow))
+    decision = decide(_question(_case(), _case(), _case()), None, *runs)
+    assert _dropped(decision) == ["the reference reaches the time limit", not_run, not_run]
+    assert decision.repair.startswith("case 1: the reference reaches the time limit")
+    assert "case 2" not in decision.repair
+    generated = _question(GENERATED, GENERATED, generator=GENERATOR)
+    decision = decide(generated, _ran(slow), None, None)
+    assert _dropped(decision) == ["its generator reaches the time limit", not_run]
+
+
 def test_what_the_sandbox_failed_on_is_dropped_and_not_put_to_the_setter() -> None:
     lost = _result(b"", Verdict.SANDBOX_ERROR, exit_status=None)
     for runs in (

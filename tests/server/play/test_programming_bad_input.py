@@ -10,6 +10,7 @@ from llm_crowdsourced.v1 import execution_pb2, league_pb2, round_pb2
 from sandbox.checker import CHECKER_RIGHT, CHECKER_WRONG
 from sandbox.docker_runner import DockerRunner
 from sandbox.runner import Runner
+from server.play.executing import MOST_SLOW_CASES
 from tests.support.fake_runner import FakeRunner
 from tests.support.league_server import league_server, settings_for
 from tests.support.programming_replies import (
@@ -86,18 +87,19 @@ def _unverified(played: Sequence[round_pb2.Round], script: LeagueScript) -> roun
 
 
 async def test_a_reference_that_never_ends(tmp_path: Path) -> None:
-    script = _setting(solution="while True:\n    pass\n", cases=[("1\n", "1")])
-    played = await _played(tmp_path, script, max_repairs=1)
-    check = _unverified(played, script)
-    assert [(d.name, d.reason) for d in check.dropped] == [
-        ("case 1", "the reference reaches the time limit")
-    ]
-    assert check.repairs == 1
-    assert (
-        "case 1: the reference reaches the time limit"
-        in script.of("question", "p1")[1].request.prompt
+    """It is given up after some cases, and does not run for hours."""
+    script = _setting(
+        solution="while True:\n    pass\n", cases=[(f"{number}\n",) for number in range(1000)]
     )
-    assert check.detail == "none of its cases could be kept: the reference reaches the time limit"
+    played = await _played(tmp_path, script, max_repairs=0)
+    check = _unverified(played, script)
+    slow = "the reference reaches the time limit"
+    assert [d.reason for d in check.dropped[:MOST_SLOW_CASES]] == [slow] * MOST_SLOW_CASES
+    assert {d.reason for d in check.dropped[MOST_SLOW_CASES:]} == {
+        "not run, since the time limit had been reached on cases before it"
+    }
+    assert check.dropped_cases == 1000
+    assert check.detail == f"none of its cases could be kept: {slow}; others for other reasons"
 
 
 async def test_a_generator_that_prints_a_gigabyte(tmp_path: Path) -> None:
