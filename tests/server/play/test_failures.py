@@ -204,7 +204,7 @@ async def test_a_reply_is_kept_even_if_we_fail_after_it(
         raise RuntimeError("a defect of ours")
 
     if where == "reading":
-        monkeypatch.setattr("server.play.player.names_maker", fail)
+        monkeypatch.setattr("server.play.mathematics.names_maker", fail)
     else:
         monkeypatch.setattr("server.store.codec.mark_row", fail)
     script = LeagueScript()
