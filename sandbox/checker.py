@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from itertools import islice
 
-from sandbox.model import Exact, ExitFacts, Floats, Limits, Tokens, Verdict
+from sandbox.model import CheckerFailure, Exact, ExitFacts, Floats, Limits, Tokens, Verdict
 from sandbox.verdict import verdict_of
 
 # With which a checker program says what it found. No runtime ends with these by itself, as
@@ -59,8 +59,8 @@ def compare(checker: Exact | Tokens | Floats, output: bytes, expected: bytes) ->
             return _difference_of_words(output, expected, _Tolerance(checker))
 
 
-def verdict_of_checker(facts: ExitFacts, limits: Limits) -> tuple[Verdict, str]:
-    """Returns what a checker program says of an output, and why in a sentence.
+def verdict_of_checker(facts: ExitFacts, limits: Limits) -> tuple[Verdict, str, CheckerFailure]:
+    """Returns what a checker program says of an output, why in a sentence, and how it failed.
 
     Args:
         facts: How the checker ended.
@@ -70,9 +70,10 @@ def verdict_of_checker(facts: ExitFacts, limits: Limits) -> tuple[Verdict, str]:
     # Any status but 0 is a runtime error of other programs.
     if ended in (Verdict.ACCEPTED, Verdict.RUNTIME_ERROR):
         if facts.exit_status == CHECKER_RIGHT:
-            return Verdict.ACCEPTED, ""
+            return Verdict.ACCEPTED, "", CheckerFailure.NOT
         if facts.exit_status == CHECKER_WRONG:
-            return Verdict.WRONG_ANSWER, _first_line(facts) or "the checker says that it is wrong"
+            said = _first_line(facts) or "the checker says that it is wrong"
+            return Verdict.WRONG_ANSWER, said, CheckerFailure.NOT
     # Its own failure says nothing of the program.
     why = {
         Verdict.TIME_LIMIT: "reached its time limit",
@@ -87,7 +88,8 @@ def verdict_of_checker(facts: ExitFacts, limits: Limits) -> tuple[Verdict, str]:
         f"which means neither right ({CHECKER_RIGHT}) nor wrong ({CHECKER_WRONG})"
     )
     said = _ends(facts.stderr)
-    return Verdict.SANDBOX_ERROR, f"the checker {why}" + (f": {said}" if said else "")
+    failure = CheckerFailure.NOT if ended is Verdict.SANDBOX_ERROR else CheckerFailure.RUN
+    return Verdict.SANDBOX_ERROR, f"the checker {why}" + (f": {said}" if said else ""), failure
 
 
 def safe(text: str, most: int = _DETAIL_CHARACTERS) -> str:

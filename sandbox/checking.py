@@ -11,6 +11,7 @@ from sandbox.model import (
     Case,
     CaseResult,
     Checker,
+    CheckerFailure,
     ExitFacts,
     Limits,
     Program,
@@ -23,6 +24,8 @@ from sandbox.verdict import verdict_of
 # What loses its container so often is told so.
 MOST_LOST = 2
 _FILES = ("input", "output", "expected")
+_NOT = CheckerFailure.NOT
+_Judged = tuple[Verdict, str, CheckerFailure]
 
 
 class Checking:
@@ -52,10 +55,12 @@ class Checking:
             BoxLostError: The checker's container was lost since the sandbox was closed.
             UnavailableError: It could not be made.
         """
-        verdict, detail = verdict_of(facts, limits), facts.failure
+        verdict, detail, failure = verdict_of(facts, limits), facts.failure, _NOT
         if verdict is Verdict.ACCEPTED and case.expected is not None:
-            verdict, detail = await self._compare(case, case.expected, facts.stdout)
-        return CaseResult(name=case.name, verdict=verdict, facts=facts, detail=detail)
+            verdict, detail, failure = await self._compare(case, case.expected, facts.stdout)
+        return CaseResult(
+            name=case.name, verdict=verdict, facts=facts, detail=detail, checker=failure
+        )
 
     def close(self) -> None:
         """Gives the checker's container up."""
@@ -63,18 +68,18 @@ class Checking:
             self._pool.discard(self._box)
             self._box = None
 
-    async def _compare(self, case: Case, expected: bytes, output: bytes) -> tuple[Verdict, str]:
+    async def _compare(self, case: Case, expected: bytes, output: bytes) -> _Judged:
         checker = self._checker
         if isinstance(checker, ProgramChecker):
             return await self._ask(checker, case, expected, output)
         difference = await compared(checker, output, expected)
         if difference is None:
-            return Verdict.ACCEPTED, ""
-        return Verdict.WRONG_ANSWER, str(difference)
+            return Verdict.ACCEPTED, "", _NOT
+        return Verdict.WRONG_ANSWER, str(difference), _NOT
 
     async def _ask(
         self, checker: ProgramChecker, case: Case, expected: bytes, output: bytes
-    ) -> tuple[Verdict, str]:
+    ) -> _Judged:
         """Asks a program, in another container where one is lost: its loss is not the judged one's."""
         lost = 0
         while True:
@@ -92,11 +97,12 @@ class Checking:
                 return (
                     Verdict.SANDBOX_ERROR,
                     f"the checker's container was lost {lost} times: {why}",
+                    _NOT,
                 )
 
     async def _ask_once(
         self, checker: ProgramChecker, case: Case, expected: bytes, output: bytes
-    ) -> tuple[Verdict, str]:
+    ) -> _Judged:
         if self._language is None:
             self._language = await language_of(checker.program)
         language = self._language
@@ -104,7 +110,7 @@ class Checking:
             self._box = await self._pool.take()
             self._broken = await _compile(self._box, language, checker.program)
         if self._broken or self._box is None:
-            return Verdict.SANDBOX_ERROR, self._broken
+            return Verdict.SANDBOX_ERROR, self._broken, CheckerFailure.COMPILE
         # Named before it runs; they never meet the program that is judged.
         contents = (case.input, output, expected)
         command = Command(

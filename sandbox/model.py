@@ -192,6 +192,14 @@ class CompileResult:
     toolchain: str = ""
 
 
+class CheckerFailure(StrEnum):
+    """How a checker that is a program failed by itself, where it and not the sandbox did."""
+
+    NOT = ""
+    COMPILE = "compile"
+    RUN = "run"
+
+
 @dataclass(frozen=True, kw_only=True)
 class CaseResult:
     """What a program did on one case.
@@ -201,12 +209,15 @@ class CaseResult:
         verdict: How it ended.
         facts: What the verdict rests on.
         detail: Where the output differs, or what failed, in one sentence.
+        checker: Whether the verdict is `SANDBOX_ERROR` for a checker that does not compile,
+            or that ran on the output and said neither right nor wrong.
     """
 
     name: str
     verdict: Verdict
     facts: ExitFacts = field(default_factory=ExitFacts)
     detail: str = ""
+    checker: CheckerFailure = CheckerFailure.NOT
 
 
 Result = CompileResult | CaseResult

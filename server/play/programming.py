@@ -27,6 +27,7 @@ from server.league.replies import JudgmentReply, names_maker, read_scores
 from server.league.schedule import Role, StepKey
 from server.league.scoring import Mark, score_marks
 from server.models.chat import ChatRequest
+from server.play.answer_runs import held_to_checker
 from server.play.asker import Asker, StepAsked
 from server.play.checking import Checked, check
 from server.play.executing import Executing
@@ -352,7 +353,7 @@ class Programming:
         except UnavailableError as error:
             self._pause(error)
             return None
-        return executed.record(
+        return held_to_checker(executed).record(
             round_index=key.round,
             participant=key.participant,
             purpose=Purpose.ANSWER,

@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.checker import compare, verdict_of_checker
-from sandbox.model import MIB, Exact, ExitFacts, Floats, Limits, Stopped, Tokens, Verdict
+from sandbox.model import (
+    MIB,
+    CheckerFailure,
+    Exact,
+    ExitFacts,
+    Floats,
+    Limits,
+    Stopped,
+    Tokens,
+    Verdict,
+)
 
 LIMITS = Limits(cpu_s=1, wall_s=2, memory_bytes=64 * MIB, output_bytes=1000, processes=8)
 CHECKERS = st.sampled_from(
@@ -239,8 +249,11 @@ def test_long_words_are_shown_from_where_they_begin_to_differ() -> None:
 def test_a_checker_judges_with_its_status_and_its_failure_is_not_the_programs(
     facts: ExitFacts, verdict: Verdict, detail: str
 ) -> None:
-    found, why = verdict_of_checker(facts, LIMITS)
+    found, why, failure = verdict_of_checker(facts, LIMITS)
     assert found is verdict
+    # One that could not be started has not failed by itself.
+    by_itself = verdict is Verdict.SANDBOX_ERROR and not facts.failure
+    assert failure is (CheckerFailure.RUN if by_itself else CheckerFailure.NOT)
     assert detail in why
     assert bool(why) is bool(detail)
 
@@ -250,6 +263,6 @@ def test_whatever_a_checker_prints_is_cut_and_safe(
     stdout: bytes, stderr: bytes, status: int
 ) -> None:
     facts = ExitFacts(exit_status=status, stdout=20 * stdout, stderr=20 * stderr)
-    _, why = verdict_of_checker(facts, LIMITS)
+    _, why, _ = verdict_of_checker(facts, LIMITS)
     assert why.isprintable()
     assert 0 < len(why) < 400

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox import checking
 from sandbox.languages import LANGUAGES
-from sandbox.model import Case, Checker, Program, ProgramChecker, Verdict
+from sandbox.model import Case, Checker, CheckerFailure, Program, ProgramChecker, Verdict
 from tests.support.sandboxes import client, executed, job, running
 
 pytestmark = pytest.mark.docker
@@ -91,6 +91,17 @@ async def test_one_that_does_not_compile_says_why(
     for case in got.cases:
         assert case.detail.startswith("the checker does not compile: main.c:2")
         assert "undeclared" in case.detail
+        assert case.checker is CheckerFailure.COMPILE
+
+
+async def test_one_that_says_neither_right_nor_wrong_is_told_from_one_that_is_lost(
+    sandbox_image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _killing(monkeypatch, checking.MOST_LOST)
+    crashing = ProgramChecker(Program("python", "raise SystemExit(1)"))
+    got, _ = await _judged(sandbox_image, monkeypatch, crashing)
+    assert got.verdicts == [Verdict.SANDBOX_ERROR] * 2
+    assert [case.checker for case in got.cases] == [CheckerFailure.NOT, CheckerFailure.RUN]
 
 
 async def test_the_names_in_its_source_are_read_once(

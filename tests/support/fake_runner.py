@@ -18,6 +18,7 @@ from sandbox.languages import COMPILE_LIMITS, LANGUAGES
 from sandbox.model import (
     Case,
     CaseResult,
+    CheckerFailure,
     CompileResult,
     ExitFacts,
     Job,
@@ -127,18 +128,24 @@ class FakeRunner:
     async def _play(self, job: Job, case: Case) -> CaseResult:
         facts = await self._run(job.program, (), job.limits, stdin=case.input)
         verdict, detail = verdict_of(facts, job.limits), facts.failure
+        failure = CheckerFailure.NOT
         if verdict is Verdict.ACCEPTED and case.expected is not None:
             if isinstance(job.checker, ProgramChecker):
                 files = {"input": case.input, "output": facts.stdout, "expected": case.expected}
-                verdict, detail = await self._ask(job.checker.program, files)
+                verdict, detail, failure = await self._ask(job.checker.program, files)
             elif difference := compare(job.checker, facts.stdout, case.expected):
                 verdict, detail = Verdict.WRONG_ANSWER, difference.detail
-        return CaseResult(name=case.name, verdict=verdict, facts=facts, detail=detail)
+        return CaseResult(
+            name=case.name, verdict=verdict, facts=facts, detail=detail, checker=failure
+        )
 
-    async def _ask(self, checker: Program, files: Mapping[str, bytes]) -> tuple[Verdict, str]:
+    async def _ask(
+        self, checker: Program, files: Mapping[str, bytes]
+    ) -> tuple[Verdict, str, CheckerFailure]:
         compiled = await self._compile(checker)
         if compiled.verdict is not Verdict.ACCEPTED:
-            return Verdict.SANDBOX_ERROR, f"the checker does not compile: {compiled.verdict}"
+            why = f"the checker does not compile: {compiled.verdict}"
+            return Verdict.SANDBOX_ERROR, why, CheckerFailure.COMPILE
         facts = await self._run(checker, (), _PYTHON.limits, files=files)
         return verdict_of_checker(facts, _PYTHON.limits)
 

@@ -162,7 +162,7 @@ async def test_a_checker_that_crashes(tmp_path: Path, code: str, said: str) -> N
 
 
 async def test_a_checker_that_crashes_on_an_answer_alone(tmp_path: Path) -> None:
-    """What it fails on counts neither for the answer nor against it."""
+    """It has held on the reference's outputs: an answer gains nothing by breaking it."""
     code = (
         "import sys\n"
         "given, expected = (open(name).read().split() for name in sys.argv[2:4])\n"
@@ -185,10 +185,23 @@ async def test_a_checker_that_crashes_on_an_answer_alone(tmp_path: Path) -> None
     execution = played[0].answers[0].execution
     assert [c.verdict for c in execution.cases] == [
         execution_pb2.VERDICT_ACCEPTED,
-        execution_pb2.VERDICT_SANDBOX_ERROR,
+        execution_pb2.VERDICT_WRONG_ANSWER,
         execution_pb2.VERDICT_ACCEPTED,
     ]
-    assert (execution.passed_cases, execution.total_cases, execution.pass_rate) == (2, 2, 1.0)
+    assert (execution.passed_cases, execution.total_cases) == (2, 3)
+    told = "the checker failed on its output: it ended with status 9"
+    assert execution.cases[1].detail.startswith(told)
+    (entry,) = [
+        each
+        for asked in script.of("judgment", "p1")
+        if asked.round == 1
+        for each in shown(asked.request)["programs"].values()
+        if "boom" in each["code"]
+    ]
+    seen = entry["evidence"]
+    assert (seen["passed"], seen["total"]) == (2, 3)
+    assert seen["first_failure"]["difference"].startswith(told)
+    assert seen["cases_lost_by_the_sandbox"]["count"] == 0
 
 
 @pytest.mark.parametrize(
