@@ -34,6 +34,11 @@ _FULL_RETRY_S = 0.5
 MOST_SLOW_CASES = 3
 # Of all outputs of one execution that are to be used whole.
 _MOST_WHOLE_BYTES = 64 << 20
+# Of what is kept of the cases of one execution that failed, and of those that passed: a
+# thousand cases could keep 70 MiB else. Failures have a part of their own, for they are shown.
+_MOST_KEPT_BYTES = 512 << 10
+# Of each output after that.
+_LEAST_KEPT_BYTES = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +78,7 @@ class Executed:
             numbers: Numbers of the cases within the question, in order.
             attempt: Which version of the question.
         """
+        room = _Room()
         return ExecutionRecord(
             round=round_index,
             participant=participant,
@@ -86,7 +92,7 @@ class Executed:
             compile_s=self.compiled.wall_s,
             toolchain=self.compiled.toolchain,
             cases=tuple(
-                _case_record(number, result, found, size)
+                _case_record(number, room.cut(result), found, size)
                 for number, result, found, size in zip(
                     numbers, self.cases, self.digests, self.sizes, strict=False
                 )
@@ -155,6 +161,7 @@ class Executing:
         sizes: list[int] = []
         slow = 0
         left = _MOST_WHOLE_BYTES if of_setter else 0
+        room = _Room()
         async with aclosing(self._runner.execute(job)) as results:
             async for result in results:
                 if isinstance(result, CompileResult):
@@ -165,12 +172,12 @@ class Executing:
                 digests.append(digest(stdout))
                 left -= len(stdout)
                 if not of_setter:
-                    cases.append(_cut(result))
+                    cases.append(room.cut(result))
                 elif left >= 0:
                     cases.append(result)
                 else:
                     # In part, they are of no use.
-                    cases.append(replace(_cut(result), verdict=Verdict.OUTPUT_LIMIT))
+                    cases.append(replace(room.cut(result), verdict=Verdict.OUTPUT_LIMIT))
                 slow += result.verdict is Verdict.TIME_LIMIT
                 if of_setter and slow == MOST_SLOW_CASES:
                     # A program that never ends would hold up a core for hours.
@@ -182,17 +189,31 @@ class Executing:
         )
 
 
-def _cut(result: CaseResult) -> CaseResult:
-    """Returns a result that holds no more of its outputs than what is kept."""
-    facts = result.facts
-    kept = replace(
-        facts, stdout=facts.stdout[:KEPT_OUTPUT_BYTES], stderr=facts.stderr[:_KEPT_ERROR_BYTES]
-    )
-    return replace(result, facts=kept)
+class _Room:
+    """What is left for the outputs that are kept of one execution."""
+
+    def __init__(self) -> None:
+        self._passed = self._failed = _MOST_KEPT_BYTES
+
+    def cut(self, result: CaseResult) -> CaseResult:
+        """Returns a result that holds no more of its outputs than what is kept.
+
+        To cut again what was cut in the same order changes nothing.
+        """
+        facts = result.facts
+        stdout, stderr = facts.stdout[:KEPT_OUTPUT_BYTES], facts.stderr[:_KEPT_ERROR_BYTES]
+        passed = result.verdict is Verdict.ACCEPTED
+        if len(stdout) + len(stderr) > (self._passed if passed else self._failed):
+            stdout, stderr = stdout[:_LEAST_KEPT_BYTES], stderr[:_LEAST_KEPT_BYTES]
+        if passed:
+            self._passed -= len(stdout) + len(stderr)
+        else:
+            self._failed -= len(stdout) + len(stderr)
+        return replace(result, facts=replace(facts, stdout=stdout, stderr=stderr))
 
 
 def _case_record(number: int, result: CaseResult, found: str, size: int) -> CaseRunRecord:
-    facts = _cut(result).facts
+    facts = result.facts
     return CaseRunRecord(
         number=number,
         name=result.name,

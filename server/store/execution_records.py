@@ -26,7 +26,8 @@ class CaseRunRecord:
     Attributes:
         number: Number of the case within its question, from 1.
         digest: SHA-256 of the words of all that it printed: equal outputs, equal digests.
-        stdout: What it printed, cut to `KEPT_OUTPUT_BYTES`; `output_bytes` says how much it was.
+        stdout: What it printed, cut to `KEPT_OUTPUT_BYTES`, and to less where an
+            execution printed much in all; `output_bytes` says how much it was.
     """
 
     number: int

@@ -1,0 +1,99 @@
+"""Executing the programs of a run: what is kept of them, and when they are given up."""
+
+from collections.abc import AsyncGenerator, Callable
+
+from sandbox.model import (
+    Case,
+    CaseResult,
+    CompileResult,
+    ExitFacts,
+    Job,
+    Result,
+    Verdict,
+)
+from server.league.disputes import digest
+from server.league.programs import Code
+from server.play.executing import Executed, Executing
+from server.store.execution_records import KEPT_OUTPUT_BYTES, ExecutionRecord, Purpose
+from tests.support.scripted_runner import ScriptedRunner
+
+MIB = 1 << 20
+CODE = Code(language="python", source="print(input())")
+
+
+class SaidRunner(ScriptedRunner):
+    """Says of the case of each number, from 0, what it is told to."""
+
+    def __init__(self, say: Callable[[int], CaseResult]) -> None:
+        super().__init__()
+        self._say = say
+        self.ran = 0
+
+    async def execute(self, job: Job) -> AsyncGenerator[Result, None]:
+        """Gives one result after the other."""
+        yield CompileResult(verdict=Verdict.ACCEPTED)
+        for number, _ in enumerate(job.cases):
+            self.ran += 1
+            yield self._say(number)
+
+
+def cases(count: int) -> list[Case]:
+    return [Case(b"", None, str(number)) for number in range(count)]
+
+
+def said(
+    verdict: Verdict, output: bytes = b"", error: bytes = b"", wall_s: float = 0
+) -> CaseResult:
+    facts = ExitFacts(exit_status=0, stdout=output, stderr=error, wall_s=wall_s)
+    return CaseResult(name="a case", verdict=verdict, facts=facts)
+
+
+def record(executed: Executed, purpose: Purpose = Purpose.ANSWER) -> ExecutionRecord:
+    return executed.record(
+        round_index=1,
+        participant="p1",
+        purpose=purpose,
+        code=CODE,
+        numbers=range(1, len(executed.cases) + 1),
+    )
+
+
+def kept_bytes(kept: ExecutionRecord) -> int:
+    return sum(len(case.stdout) + len(case.stderr) for case in kept.cases)
+
+
+async def test_what_is_kept_of_a_thousand_large_outputs_is_bounded_and_tells_how_large() -> None:
+    large = b"x" * MIB
+
+    def say(number: int) -> CaseResult:
+        verdict = Verdict.WRONG_ANSWER if number >= 500 else Verdict.ACCEPTED
+        return said(verdict, large, b"e" * MIB)
+
+    executed = await Executing(SaidRunner(say), "math-1").execute(CODE, cases(1000))
+    held = sum(len(c.facts.stdout) + len(c.facts.stderr) for c in executed.cases)
+    kept = record(executed)
+    assert MIB // 2 < kept_bytes(kept) == held < 2 * MIB
+    # The first that passed and the first that failed are there as far as any is.
+    for first in (kept.cases[0], kept.cases[500]):
+        assert first.stdout == large[:KEPT_OUTPUT_BYTES]
+    assert kept.cases[499].stdout == kept.cases[999].stdout == b"x" * 256
+    assert {case.output_bytes for case in kept.cases} == {MIB}
+    assert {case.digest for case in kept.cases} == {digest(large)}
+
+
+async def test_a_setters_outputs_are_used_whole_and_kept_in_part() -> None:
+    large = b"x" * (MIB // 2)
+    runner = SaidRunner(lambda _: said(Verdict.ACCEPTED, large))
+    executed = await Executing(runner, "math-1").execute(CODE, cases(100), of_setter=True)
+    assert {case.facts.stdout for case in executed.cases} == {large}
+    kept = record(executed, Purpose.REFERENCE)
+    assert kept_bytes(kept) < MIB
+    assert {case.output_bytes for case in kept.cases} == {len(large)}
+
+
+async def test_small_outputs_are_kept_whole() -> None:
+    runner = SaidRunner(lambda number: said(Verdict.ACCEPTED, b"%d" % number * 100))
+    executed = await Executing(runner, "math-1").execute(CODE, cases(1000))
+    assert [case.stdout for case in record(executed).cases] == [
+        b"%d" % number * 100 for number in range(1000)
+    ]
