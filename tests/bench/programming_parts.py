@@ -166,7 +166,7 @@ class Watched:
 def timeline(length_s: float, calls: Sequence[Interval], programs: Sequence[Interval]) -> str:
     """Returns a line each for calls and programs under way, and for programs that wait.
 
-    A column is a part of the time; its sign is how many were under way in its middle.
+    A column is a part of the time; its sign is how many were under way within it.
     """
     waits = [Interval(each.asked, each.asked, each.begun) for each in programs]
     lines = (("calls", calls), ("programs", programs), ("waiting", waits))
