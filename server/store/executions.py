@@ -77,10 +77,15 @@ class ExecutionStore:
 
         await self.database.write(work)
 
-    async def disputes(self, run_id: str) -> dict[int, frozenset[int]]:
-        """Returns the numbers of the disputed cases by round; rounds without are left out."""
+    async def disputes(self, run_id: str, round_: int | None = None) -> dict[int, frozenset[int]]:
+        """Returns the numbers of the disputed cases by round, of one or of all.
+
+        Rounds without are left out.
+        """
         rows = await self._fetch(
-            "select round, list(number) from dispute where run_id = ? group by round", [run_id]
+            "select round, list(number) from dispute where run_id = ? and round = coalesce(?, round) "
+            "group by round",
+            [run_id, round_],
         )
         return {round_: frozenset(numbers) for round_, numbers in rows}
 
@@ -177,7 +182,9 @@ def copy_executions(tx: Transaction, source: str, run_id: str) -> None:
 def put_aside(tx: Transaction, run_id: str, keys: Sequence[StepKey]) -> None:
     """Puts aside what belongs to steps that are opened again; they may finish with other rows.
 
-    Disputes rest on all answers of a round, and go with any of them.
+    Disputes go with the cases that they are about. Those of a round with an answer that
+    is opened again are told by the answers that stay, and replaced once all are there,
+    which a run that is cancelled never comes to.
     """
     pairs = "(select unnest(?) as round, unnest(?) as role, unnest(?) as participant)"
     lists = [[k.round for k in keys], [str(k.role) for k in keys], [k.participant for k in keys]]
@@ -187,15 +194,13 @@ def put_aside(tx: Transaction, run_id: str, keys: Sequence[StepKey]) -> None:
             f"where run_id = ? and (round, {_ROLE}, participant) in (from {pairs})",
             [run_id, *lists],
         )
-    rounds = f"(select round from {pairs} where role in (select unnest(?)))"  # noqa: S608
-    tx.execute(
-        f"update question_case set reopened = reopened + 1 where run_id = ? and round in {rounds}",  # noqa: S608 - our own names
-        [run_id, *lists, ["question"]],
+    # Of our own names and parameters alone.
+    of_questions = (
+        f"where run_id = ? and round in (select round from {pairs} where role = 'question')"  # noqa: S608
     )
-    tx.execute(
-        f"delete from dispute where run_id = ? and round in {rounds}",  # noqa: S608
-        [run_id, *lists, ["question", "answer"]],
-    )
+    parameters = [run_id, *lists]
+    tx.execute(f"update question_case set reopened = reopened + 1 {of_questions}", parameters)  # noqa: S608
+    tx.execute(f"delete from dispute {of_questions}", parameters)  # noqa: S608
 
 
 def _columns(record: Any, names: Iterable[str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ executed is executed again only where its step had not come to an end.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -311,3 +311,38 @@ async def test_an_answer_that_is_asked_again_is_executed_and_may_end_a_dispute(
     # Nothing that compiles agrees on anything where nothing compiles.
     assert not played[1].question.check.disputed_cases
     assert [a.execution.pass_rate for a in played[1].answers] == [0] * 4
+
+
+async def test_a_retry_that_is_cancelled_leaves_disputes_as_they_were(tmp_path: Path) -> None:
+    """The answer that was to end one never came."""
+    retried, never = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> ScriptedReply:
+        retried.set()
+        await never.wait()
+        return program(ECHO)
+
+    def bend(asked: Asked) -> ScriptedReply | Awaitable[ScriptedReply]:
+        if asked.step == "1/answer/p4":
+            return failure(503) if asked.time == 0 else hold()
+        if asked.role == "answer" and asked.round == 1:
+            return program("print(9)\n")
+        return plain(asked)
+
+    script = LeagueScript(bend)
+    async with (
+        script.endpoint() as endpoint,
+        league_server(_settings(endpoint, tmp_path), runner=FakeRunner()) as server,
+    ):
+        await server.play(create(programming_league(4)))
+        before = (await rounds(server))[0]
+        await server.runs.RetryRun(run_service_pb2.RetryRunRequest(name=NAME))
+        await retried.wait()
+        await server.runs.CancelRun(CANCEL)
+        await is_in_state(server, run_pb2.Run.STATE_CANCELLED)
+        after = (await rounds(server))[0]
+        never.set()
+    assert list(after.question.check.disputed_cases) == [f"case {n}" for n in (1, 2, 3)]
+    assert after.question == before.question
+    rates = [a.execution.HasField("pass_rate") for a in after.answers]
+    assert not any(rates)

@@ -196,6 +196,7 @@ async def test_disputes_take_the_place_of_earlier_ones(store: Store) -> None:
     await store.record_disputes("math-1", 1, [3, 1, 3])
     await store.record_disputes("math-1", 2, {2})
     assert await store.disputes("math-1") == {1: frozenset({1, 3}), 2: frozenset({2})}
+    assert await store.disputes("math-1", 2) == {2: frozenset({2})}
     await store.record_disputes("math-1", 1, [3])
     assert await store.disputes("math-1") == {1: frozenset({3}), 2: frozenset({2})}
     await store.record_disputes("math-1", 1, ())
@@ -326,8 +327,10 @@ async def test_only_what_belongs_to_an_opened_step_is_put_aside(store: Store) ->
     await store.reopen("math-1")
     assert await store.executions("math-1") == [reference, other]
     assert await store.question_cases("math-1") == [question_case(1)]
-    assert await store.disputes("math-1") == {2: frozenset({1})}
-    assert await _rates(store) == {"p3": 1.0}
+    # The answers that stay may never have others beside them.
+    assert await store.disputes("math-1") == {1: frozenset({1}), 2: frozenset({1})}
+    assert await _rates(store) == {"p3": None}
+    await store.record_disputes("math-1", 1, ())
     again = execution("p2", case_run(1, verdict="wrong_answer"))
     await store.finish_step("math-1", step(ANSWER), executions=[again])
     assert await store.executions("math-1") == [reference, again, other]
