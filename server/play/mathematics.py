@@ -45,6 +45,9 @@ class Mathematics:
     async def take_up(self, round_index: int) -> None:
         """Takes up nothing: what is needed is in the steps."""
 
+    def let_go(self, round_index: int) -> None:
+        """Holds nothing of any round."""
+
     async def question(self, key: StepKey) -> Done[QuestionReply] | None:
         """Has a question set."""
         asked = await self._ask(key, self._requests.question(key), read_question)

@@ -133,14 +133,18 @@ class Player:
             self._finished = {step.key: step for step in steps}
         self._left = planned_steps(self._league) - len(self._finished)
         self._subject.begun(self._finished.values())
+        left = [key for key in schedule(self._league) if key not in self._finished]
+        open_rounds = sorted({key.round for key in left})
         if self._finished:
-            left = (key for key in schedule(self._league) if key not in self._finished)
             self._asker.follow({key.participant for key in left})
+            # Of a round in which nothing is left to do, nothing is needed.
+            self._finished = {
+                key: step for key, step in self._finished.items() if key.round in open_rounds
+            }
         try:
             async with asyncio.TaskGroup() as group:
                 rounds = [
-                    group.create_task(self._play_round(_Round(index)))
-                    for index in range(1, self._league.rounds + 1)
+                    group.create_task(self._play_round(_Round(index))) for index in open_rounds
                 ]
         finally:
             # Whatever went wrong, what was paid for is kept.
@@ -150,8 +154,11 @@ class Player:
 
     async def _play_round(self, round_: _Round) -> bool:
         """Plays what is left of one round, and says whether all of it is finished."""
-        async with round_.writers:
-            return await self._play_steps(round_)
+        try:
+            async with round_.writers:
+                return await self._play_steps(round_)
+        finally:
+            self._subject.let_go(round_.index)
 
     async def _play_steps(self, round_: _Round) -> bool:
         if not await self._set_question(round_):

@@ -112,8 +112,11 @@ class RunStore(Protocol):
     async def record_disputes(self, run_id: str, round_: int, numbers: Iterable[int]) -> None:
         """Keeps which cases of a round are disputed, in place of what was kept before."""
 
-    async def disputes(self, run_id: str) -> dict[int, frozenset[int]]:
-        """Returns the numbers of the disputed cases by round; rounds without are left out."""
+    async def disputes(self, run_id: str, round_: int | None = None) -> dict[int, frozenset[int]]:
+        """Returns the numbers of the disputed cases by round, of one or of all.
+
+        Rounds without are left out.
+        """
 
     async def record_preparation(self, run_id: str, body: dict[str, Any]) -> None:
         """Keeps where the preparation of a run's models stands."""

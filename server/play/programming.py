@@ -113,13 +113,18 @@ class Programming:
         cases, executions, known = await asyncio.gather(
             self._store.question_cases(self._run_id, round_index),
             self._store.executions(self._run_id, round_index),
-            self._store.disputes(self._run_id),
+            self._store.disputes(self._run_id, round_index),
         )
         self._disputed[round_index] = known.get(round_index, frozenset())
         self._cases[round_index] = cases
         self._executions[round_index] = {
             each.participant: each for each in executions if each.purpose is Purpose.ANSWER
         }
+
+    def let_go(self, round_index: int) -> None:
+        """Drops what it took up of a round, and its disputes."""
+        for by_round in (self._cases, self._executions, self._disputed):
+            by_round.pop(round_index, None)
 
     async def question(self, key: StepKey) -> Done[SetQuestion] | None:
         """Has a question set, checked, and mended by its setter where that is needed."""

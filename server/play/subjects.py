@@ -72,6 +72,9 @@ class Subject(Protocol[Q, A]):
     async def take_up(self, round_index: int) -> None:
         """Takes up what else is on record of a round whose question is."""
 
+    def let_go(self, round_index: int) -> None:
+        """Hears that a round has ended, or is not gone on with: holds no more of it."""
+
     async def question(self, key: StepKey) -> Done[Q] | None:
         """Has a question set; `None` when the run stops before."""
 
