@@ -4,7 +4,8 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sandbox.model import Verdict
+from sandbox.checker import compare
+from sandbox.model import Checker, Floats, Verdict
 from server.league.executed import CaseRun, Executed
 from server.league.programs import CheckedCase
 
@@ -29,41 +30,66 @@ def digest(output: bytes) -> str:
     return hashlib.sha256(words).hexdigest()
 
 
-def disputed(cases: Sequence[CheckedCase], executions: Sequence[Executed]) -> frozenset[int]:
+def disputed(
+    cases: Sequence[CheckedCase],
+    executions: Sequence[Executed],
+    checker: Checker | None = None,
+) -> frozenset[int]:
     """Returns the numbers of the disputed cases of a round.
 
     A case is disputed if two thirds of the answers that compile, and at least two of
-    them, end by themselves with status 0 and the same words, which are not those of
-    the reference. An output that the question's checker took is none to dispute it
+    them, end by themselves with status 0 and print the same, which is not what the
+    reference printed. An output that the question's checker took is none to dispute it
     with: a checker may find outputs equal that differ in their words.
+
+    Outputs are the same that have the same words. Where the checker compares numbers,
+    so are those that it takes for one of them, as far as they are kept whole.
 
     Args:
         cases: The cases of the question; dropped ones are never disputed.
         executions: One execution of each answer of the round.
+        checker: The question's checker.
     """
     compiling = [e for e in executions if e.compile_verdict == Verdict.ACCEPTED]
+    part, whole = _SHARE
+    needed = max(_LEAST, -(-part * len(compiling) // whole))
     runs: defaultdict[int, list[CaseRun]] = defaultdict(list)
     for execution in compiling:
         for run in execution.cases:
             if run.verdict in _ENDED and not run.output_cut:
                 runs[run.number].append(run)
+    floats = checker if isinstance(checker, Floats) else None
     return frozenset(
         case.number
         for case in cases
-        if not case.dropped and _is_disputed(case, runs[case.number], len(compiling))
+        if not case.dropped and _is_disputed(case, runs[case.number], needed, floats)
     )
 
 
-def _is_disputed(case: CheckedCase, runs: Sequence[CaseRun], compiling: int) -> bool:
+def _is_disputed(
+    case: CheckedCase, runs: Sequence[CaseRun], needed: int, floats: Floats | None
+) -> bool:
     by_digest: defaultdict[str, list[CaseRun]] = defaultdict(list)
     for run in runs:
         by_digest[run.digest].append(run)
     reference = digest(case.expected)
-    part, whole = _SHARE
-    return any(
-        len(agreeing) >= _LEAST
-        and whole * len(agreeing) >= part * compiling
-        and printed != reference
-        and all(run.verdict == Verdict.WRONG_ANSWER for run in agreeing)
+    wrong = {
+        printed: agreeing
         for printed, agreeing in by_digest.items()
+        if printed != reference and all(run.verdict == Verdict.WRONG_ANSWER for run in agreeing)
+    }
+    # Before outputs are compared, which takes the most.
+    if sum(map(len, wrong.values())) < needed:
+        return False
+    return any(
+        sum(len(others) for others in wrong.values() if _same(others[0], agreeing[0], floats))
+        >= needed
+        for agreeing in wrong.values()
     )
+
+
+def _same(run: CaseRun, other: CaseRun, floats: Floats | None) -> bool:
+    if run.digest == other.digest:
+        return True
+    kept_whole = all(len(each.stdout) == each.output_bytes for each in (run, other))
+    return floats is not None and kept_whole and compare(floats, run.stdout, other.stdout) is None

@@ -233,7 +233,9 @@ class Programming:
     ) -> None:
         """Finds the cases on which the answers agree against the reference."""
         executions = [given.execution for given in answers.values()]
-        found = disputed(question.check.kept, executions)
+        checker = question.question.checker.checker
+        # Outputs with many numbers are compared in decimal arithmetic.
+        found = await asyncio.to_thread(disputed, question.check.kept, executions, checker)
         known = self._disputed.get(round_index, frozenset())
         self._disputed[round_index] = found
         # An answer that came later may have ended a dispute.

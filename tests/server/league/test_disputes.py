@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.checker import compare
-from sandbox.model import Tokens, Verdict
+from sandbox.model import Floats, Tokens, Verdict
 from server.league.disputes import digest, disputed
 from server.store.execution_records import ExecutionRecord
 from tests.support.ran import case_run, checked_case, execution
@@ -84,6 +84,35 @@ def test_an_output_that_the_checker_took_is_no_dispute() -> None:
 def test_white_space_alone_is_no_dispute_even_where_it_makes_an_output_wrong() -> None:
     spaced = _printing(b"42", verdict=Verdict.WRONG_ANSWER)
     assert disputed([checked_case()], [spaced, spaced, spaced]) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("outputs", "is_disputed"),
+    [
+        ([b"0.3", b"0.30\n"], True),
+        ([b"0.3", b"0.30", b"3e-1"], True),
+        ([b"0.3", b"0.3000000001", b"7"], True),
+        ([b"0.3", b"0.30", b"7", b"8"], False),
+        # Each is near the next, and two thirds are near the one between.
+        ([b"1.000000000", b"1.000000001", b"1.000000002", b"5"], True),
+        ([b"1", b"2"], False),
+    ],
+)
+def test_numbers_that_the_checker_takes_for_each_other_agree(
+    outputs: list[bytes], is_disputed: bool
+) -> None:
+    floats = Floats(absolute=1e-9)
+    answers = [_printing(output, verdict=Verdict.WRONG_ANSWER) for output in outputs]
+    found = disputed([checked_case()], answers, floats)
+    assert found == ({1} if is_disputed else frozenset())
+    assert disputed([checked_case()], answers, Tokens()) == frozenset()
+
+
+def test_of_numbers_that_are_not_kept_whole_only_equal_words_agree() -> None:
+    values: dict[str, Any] = {"verdict": Verdict.WRONG_ANSWER, "output_bytes": 99}
+    answers = [_printing(output, **values) for output in (b"0.3", b"0.30")]
+    assert disputed([checked_case()], answers, Floats()) == frozenset()
+    assert disputed([checked_case()], [answers[0]] * 2, Floats()) == {1}
 
 
 def test_each_case_is_looked_at_for_itself_and_dropped_ones_never_are() -> None:
