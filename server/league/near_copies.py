@@ -1,4 +1,4 @@
-"""Questions that nearly copy an earlier one of the league. Pure, and linear in the texts.
+"""Questions that nearly copy an earlier one of the league. Linear in the texts.
 
 Two texts are compared by the shingles they share: pairs of neighbouring words, and
 of neighbouring characters where a script has no spaces. Numbers are all alike, so a
@@ -9,7 +9,7 @@ of questions that the threshold rests on.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 # Of a Jaccard similarity. Of the pairs in the tests, copies have 0.58 and more, and
@@ -31,24 +31,44 @@ _FORMAT_WORDS = """
 _FORMAT = frozenset(_FORMAT_WORDS.split())
 
 
-def near_copy(text: str, earlier: Mapping[int, str]) -> int | None:
-    """Returns the round of the earlier question that a question nearly copies.
+class NearCopies:
+    """The questions of a league, against which others are held.
 
-    Args:
-        text: The question.
-        earlier: The text of each earlier question, by its round.
-
-    Returns:
-        The round of the most similar question, the first of several; `None` if none
-        is similar enough.
+    Each is taken apart once: a league has hundreds, and a new one is held against all.
     """
-    own = _shingles(text)
-    found, most = None, THRESHOLD
-    for index in sorted(earlier):
-        alike = _similarity(own, _shingles(earlier[index]))
-        if alike > most or (found is None and alike == most):
-            found, most = index, alike
-    return found
+
+    def __init__(self) -> None:
+        self._shingles: dict[int, frozenset[str]] = {}
+
+    def take(self, index: int, text: str) -> None:
+        """Takes the question of a round, in place of one that the round had.
+
+        Args:
+            index: The round.
+            text: The question.
+        """
+        self._shingles[index] = _shingles(text)
+
+    def take_unless_copy(self, index: int, text: str) -> int | None:
+        """Takes the question of a round, unless it nearly copies one of another round.
+
+        Args:
+            index: The round.
+            text: The question.
+
+        Returns:
+            The round of the most similar question, the first of several; `None` if none
+            is similar enough, and the question was taken.
+        """
+        own = _shingles(text)
+        found, most = None, THRESHOLD
+        for other in sorted(self._shingles.keys() - {index}):
+            alike = _similarity(own, self._shingles[other])
+            if alike > most or (found is None and alike == most):
+                found, most = other, alike
+        if found is None:
+            self._shingles[index] = own
+        return found
 
 
 def similarity(one: str, other: str) -> float:

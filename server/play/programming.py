@@ -11,7 +11,7 @@ from server.league.display import Shown
 from server.league.disputes import disputed
 from server.league.evidence import evidence
 from server.league.league import EvidenceView, League, QuestionGate
-from server.league.near_copies import near_copy
+from server.league.near_copies import NearCopies
 from server.league.outcome import Outcome
 from server.league.programming_replies import read_program, read_programming_question
 from server.league.programs import (
@@ -96,8 +96,8 @@ class Programming:
         self._store = store
         self._executing = executing
         self._requests = ProgrammingRequests(run.run_id, run.league, prompts)
-        # Texts of the questions that are played, by round.
-        self._texts: dict[int, str] = {}
+        # Of the questions that are played.
+        self._copies = NearCopies()
         self._cases: dict[int, list[QuestionCaseRecord]] = {}
         self._executions: dict[int, dict[str, ExecutionRecord]] = {}
         self._disputed: dict[int, frozenset[int]] = {}
@@ -106,7 +106,7 @@ class Programming:
         """Takes the texts of the questions that are on record: they must not come again."""
         for step in finished:
             if step.key.role is Role.QUESTION and step.outcome is Outcome.OK and step.content:
-                self._texts[step.key.round] = step.content["text"]
+                self._copies.take(step.key.round, step.content["text"])
 
     async def take_up(self, round_index: int) -> None:
         """Takes up the cases of a round, what its answers did, and what was disputed."""
@@ -277,14 +277,12 @@ class Programming:
             question = read_programming_question(reply)
             if isinstance(question, Unreadable):
                 return question
-            others = {index: text for index, text in self._texts.items() if index != round_index}
-            if near_copy(question.text, others) is not None:
+            if self._copies.take_unless_copy(round_index, question.text) is not None:
                 return Unreadable(
                     "near_copy",
                     '"problem" was nearly the same as another problem of this contest; '
                     "set one that turns on another idea",
                 )
-            self._texts[round_index] = question.text
             return question
 
         return read

@@ -1,13 +1,24 @@
 """Near-copies of earlier questions: told from different questions on the same topic."""
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.league.near_copies import THRESHOLD, near_copy, similarity
+from server.league import near_copies
+from server.league.near_copies import THRESHOLD, NearCopies, similarity
 from tests.support.question_pairs import COPIES, DIFFERENT
 
 LONGEST = 60_000
+
+
+def near_copy(text: str, earlier: Mapping[int, str]) -> int | None:
+    """Returns the round of the earlier question that a question nearly copies."""
+    copies = NearCopies()
+    for index, other in earlier.items():
+        copies.take(index, other)
+    return copies.take_unless_copy(1000, text)
 
 
 @pytest.mark.parametrize("pair", COPIES.values(), ids=COPIES)
@@ -91,3 +102,30 @@ def test_nothing_is_a_copy_of_nothing() -> None:
 def test_the_longest_texts_are_compared(text: str) -> None:
     assert near_copy(text, {1: text}) in (1, None)
     assert near_copy(text, {1: COPIES["other names"][0]}) is None
+
+
+def test_each_question_is_taken_apart_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken_apart: list[str] = []
+    shingles = near_copies._shingles
+
+    def counted(text: str) -> frozenset[str]:
+        taken_apart.append(text)
+        return shingles(text)
+
+    monkeypatch.setattr(near_copies, "_shingles", counted)
+    copies = NearCopies()
+    texts = [one for one, _ in DIFFERENT.values()]
+    for index, text in enumerate(texts):
+        copies.take_unless_copy(index, text)
+    assert taken_apart == texts
+
+
+def test_a_copy_is_not_taken_and_a_question_replaces_that_of_its_round() -> None:
+    one, copy = COPIES["other names"]
+    another = DIFFERENT[next(iter(DIFFERENT))][0]
+    copies = NearCopies()
+    assert copies.take_unless_copy(1, one) is None
+    assert copies.take_unless_copy(1, copy) is None
+    assert copies.take_unless_copy(2, one) == 1
+    copies.take(1, another)
+    assert copies.take_unless_copy(3, one) is None
