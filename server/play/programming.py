@@ -34,6 +34,7 @@ from server.play.executing import Executing
 from server.play.ports import RunStore
 from server.play.programming_requests import ProgrammingRequests
 from server.play.subjects import Done
+from server.play.versions import Version, after_repairs, best_of
 from server.store.execution_records import ExecutionRecord, Purpose, QuestionCaseRecord
 from server.store.records import RunRecord, StepRecord
 
@@ -130,38 +131,40 @@ class Programming:
         """Has a question set, checked, and mended by its setter where that is needed."""
         request = self._requests.question(key)
         executions: list[ExecutionRecord] = []
-        best: tuple[StepAsked[Any], ProgrammingQuestion, Checked] | None = None
+        versions: list[Version] = []
         asked: StepAsked[ProgrammingQuestion] | None = None
-        reasks = repairs = 0
-        told = ""
+        reasks = 0
+        told = missing = ""
         while True:
             asked = await self._asker.ask(key, request, self._reader(key.round), before=asked)
             if asked is None:
                 return None
             reasks += asked.asked.reasks
             if asked.value is None:
-                if best is None:
+                unavailable = asked.asked.outcome is Outcome.UNAVAILABLE
+                if not versions or (unavailable and not best_of(versions).is_verified):
+                    # What was never asked to its end can be asked again.
+                    asked = replace(asked, asked=replace(asked.asked, reasks=reasks))
                     return Done(asked=asked, executions=executions)
-                # What was there before it was to be mended is played as it is.
-                before, question, checked = best
-                asked = replace(asked, asked=before.asked)
+                missing = asked.asked.cause
                 break
             await self._asker.keep(key)
-            question = asked.value
-            checked_now = await self._check(key, question, repairs)
-            if checked_now is None:
+            checked = await self._check(key, asked.value, len(versions))
+            if checked is None:
                 return None
-            checked = checked_now
             executions += checked.executions
-            best = (asked, question, checked)
-            if not checked.decision.repair or repairs >= self._league.programming.max_repairs:
+            versions.append(Version(asked.asked, asked.value, checked))
+            repair = checked.decision.repair
+            if not repair or len(versions) > self._league.programming.max_repairs:
                 break
-            repairs += 1
-            told = checked.decision.repair
-            request = self._requests.repair(key, question, told)
-        checked_as = _after_repairs(checked.decision.check, repairs, told)
-        asked = replace(asked, asked=replace(asked.asked, reasks=reasks))
-        return self._set(key, asked, question, checked_as, executions)
+            told = repair
+            request = self._requests.repair(key, asked.value, told)
+        best = best_of(versions)
+        # What was not taken is no problem of this contest.
+        self._copies.take(key.round, best.question.text)
+        checked_as = after_repairs(versions, told, missing)
+        asked = replace(asked, asked=replace(best.asked, reasks=reasks))
+        return self._set(key, asked, best.question, checked_as, executions)
 
     def question_of(self, step: StepRecord) -> SetQuestion:
         """Returns the question of a step on record."""
@@ -370,10 +373,3 @@ class Programming:
         self._asker.pause(
             f"{error}; when that is mended, resume the run: runs.py resume {self._run_id}"
         )
-
-
-def _after_repairs(check_: QuestionCheck, repairs: int, told: str) -> QuestionCheck:
-    """Returns a check that says how often the question was mended, and what was wrong last."""
-    if not repairs or check_.detail:
-        return replace(check_, repairs=repairs)
-    return replace(check_, repairs=repairs, detail=f"its setter was told: {told}")
