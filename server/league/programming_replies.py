@@ -20,7 +20,7 @@ from server.league.programs import (
     GivenCase,
     ProgrammingQuestion,
 )
-from server.league.reading import Found, JsonObject, Unreadable, as_text, find_object
+from server.league.reading import JsonObject, Unreadable, as_text, find_first_object
 from server.league.replies import too_long
 
 MAX_CASES = 1000
@@ -85,12 +85,7 @@ def _program_of_json(reply: str) -> CodeAnswer | Unreadable:
 
 def _found(reply: str, keys: tuple[str, ...]) -> _Reply | Unreadable:
     """Finds the object that has one of the keys; the first that some object has decides."""
-    found = find_object(reply, keys[:1])
-    for key in keys[1:]:
-        if isinstance(found, Found) or found.cause != "key_missing":
-            break
-        other = find_object(reply, (key,))
-        found = other if isinstance(other, Found) else found
+    found = find_first_object(reply, [(key,) for key in keys])
     if isinstance(found, Unreadable):
         return found
     return _Reply(found.value, reply if found.repaired else None)

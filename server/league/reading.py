@@ -7,8 +7,9 @@ earlier one, and what it decides comes last.
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from server.league.mending import mend
@@ -142,6 +143,19 @@ def find_object(text: str, keys: Collection[str]) -> Found | Unreadable:
         text: The reply as it came.
         keys: Keys that the object must have, whatever their case.
     """
+    return find_first_object(text, [keys])
+
+
+def find_first_object(text: str, choices: Sequence[Collection[str]]) -> Found | Unreadable:
+    """Finds the object with the first set of keys that some object in a reply has.
+
+    However many sets there are, the reply is parsed once in each way.
+
+    Args:
+        text: The reply as it came.
+        choices: Sets of keys, whatever their case; where no object has one of them, what
+            lacks of the first is told.
+    """
     if not text.strip():
         return Unreadable("empty_reply", "the reply was empty")
     if len(text) > MAX_CHARACTERS:
@@ -150,19 +164,20 @@ def find_object(text: str, keys: Collection[str]) -> Found | Unreadable:
     reply = text.rpartition("</think>")[2]
     seen: list[JsonObject] = []
     readings: tuple[tuple[Callable[[], list[JsonObject]], bool], ...] = (
-        (lambda: _objects(text), False),
-        (lambda: _objects(with_valid_escapes(reply)), True),
-        (lambda: _mended(reply), True),
+        (cache(lambda: _objects(text)), False),
+        (cache(lambda: _objects(with_valid_escapes(reply))), True),
+        (cache(lambda: _mended(reply)), True),
     )
-    for read, repaired in readings:
-        objects = read()
-        for candidate in reversed(objects):
-            if all(candidate.of(key) is not None for key in keys):
-                return Found(candidate, repaired)
-        seen = seen or objects
+    for keys in choices:
+        for read, repaired in readings:
+            objects = read()
+            for candidate in reversed(objects):
+                if all(candidate.of(key) is not None for key in keys):
+                    return Found(candidate, repaired)
+            seen = seen or objects
     if not seen:
         return Unreadable("no_json", "the reply held no JSON object")
-    lacking = [key for key in keys if seen[-1].of(key) is None]
+    lacking = [key for key in choices[0] if seen[-1].of(key) is None]
     return Unreadable("key_missing", f"the JSON object lacked {', '.join(map(repr, lacking))}")
 
 
