@@ -11,6 +11,7 @@ LeagueError
 ├─ ModelUnavailableError a participant cannot play
 ├─ SandboxUnavailableError  programs cannot be run here, or not now
 ├─ SandboxBusyError      too many programs wait for the sandbox
+├─ ResultsNotReadError  what a program did was not read in time
 ├─ NotPlayingError       the server was started so that it plays nothing
 ├─ UnauthenticatedError  no token, or one that is not known
 └─ StoreError            the store could not do its work
@@ -124,6 +125,12 @@ class SandboxBusyError(LeagueError):
     """Too many programs wait for the sandbox."""
 
     reason = "SANDBOX_BUSY"
+
+
+class ResultsNotReadError(LeagueError):
+    """What a program did was not read in time, and the program was stopped."""
+
+    reason = "RESULTS_NOT_READ"
 
 
 class NotPlayingError(LeagueError):

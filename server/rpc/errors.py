@@ -7,6 +7,7 @@ Nothing else leaves the server: no traceback, no path, no key. What is not a
 from __future__ import annotations
 
 import logging
+import traceback
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
@@ -24,6 +25,7 @@ from server.errors import (
     NotFoundError,
     NotPlayingError,
     RequestIdReusedError,
+    ResultsNotReadError,
     RunExistsError,
     SandboxBusyError,
     SandboxUnavailableError,
@@ -51,6 +53,7 @@ CODES: dict[type[LeagueError], Any] = {
     ModelUnavailableError: code_pb2.FAILED_PRECONDITION,
     SandboxUnavailableError: code_pb2.UNAVAILABLE,
     SandboxBusyError: code_pb2.RESOURCE_EXHAUSTED,
+    ResultsNotReadError: code_pb2.ABORTED,
     NotPlayingError: code_pb2.FAILED_PRECONDITION,
     UnauthenticatedError: code_pb2.UNAUTHENTICATED,
     StoreError: code_pb2.INTERNAL,
@@ -135,7 +138,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         if handler.unary_stream is not None:
             return grpc.unary_stream_rpc_method_handler(
                 _guarded_stream(handler.unary_stream, method),
-                handler.request_deserializer,
+                _droppable(handler.request_deserializer),
                 handler.response_serializer,
             )
         return handler
@@ -151,15 +154,38 @@ def _guarded(inner: Any, method: str) -> Any:
     return call
 
 
+def _droppable(read: Callable[[bytes], Any] | None) -> Callable[[bytes], list[Any]]:
+    """Returns what reads a request into a list, out of which the handler takes it.
+
+    gRPC holds what was read until the call is over; a large request need not be.
+    """
+
+    def call(data: bytes) -> list[Any]:
+        return [data if read is None else read(data)]
+
+    return call
+
+
 def _guarded_stream(inner: Any, method: str) -> Any:
-    async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+    async def call(
+        held: list[Any], context: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[Any]:
         try:
-            async for message in inner(request, context):
+            async for message in inner(held.pop(), context):
                 yield message
         except Exception as error:  # noqa: BLE001 - as above
             await _abort(context, error, method)
 
     return call
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Clears what an error remembers of where it was: gRPC keeps it, in a cycle."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 async def _abort(
@@ -170,6 +196,7 @@ async def _abort(
     if isinstance(error, grpc.aio.BaseError):
         # The client has gone in the middle of a write: there is nobody to tell.
         return
+    _forget_frames(error)
     if isinstance(error, LeagueError):
         if isinstance(error, StoreError):
             _log.error("store failed", extra={"rpc": method}, exc_info=error)

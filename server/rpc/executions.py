@@ -7,6 +7,7 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 from llm_crowdsourced.v1 import execution_pb2, sandbox_service_pb2
 
+from sandbox.beside import beside
 from sandbox.languages import LANGUAGES, generous_wall_s
 from sandbox.model import (
     Case,
@@ -54,8 +55,10 @@ class Asked:
 # Requests.
 
 
-def asked_of(request: sandbox_service_pb2.ExecuteRequest, *, caller: str, most: Limits) -> Asked:
-    """Reads a request that the wire has checked, its defaults filled in.
+async def asked_of(
+    request: sandbox_service_pb2.ExecuteRequest, *, caller: str, most: Limits
+) -> Asked:
+    """Reads a request that the wire has checked, its defaults filled in, large sources on a thread.
 
     Args:
         request: The request.
@@ -65,7 +68,7 @@ def asked_of(request: sandbox_service_pb2.ExecuteRequest, *, caller: str, most: 
     Raises:
         InvalidRequestError: A language is not known, or a limit is beyond the most.
     """
-    program, basis = _program_from(request.program, "program")
+    program, basis = await _program_from(request.program, "program")
     job = Job(
         program=program,
         cases=tuple(
@@ -76,19 +79,20 @@ def asked_of(request: sandbox_service_pb2.ExecuteRequest, *, caller: str, most: 
             )
             for position, case in enumerate(request.cases, 1)
         ),
-        checker=_checker_from(request.checker),
+        checker=await _checker_from(request.checker),
         limits=_limits_from(request.limits, LANGUAGES[program.language].limits, most),
         caller=caller,
     )
     return Asked(job, basis)
 
 
-def _program_from(message: execution_pb2.Program, field: str) -> tuple[Program, str]:
+async def _program_from(message: execution_pb2.Program, field: str) -> tuple[Program, str]:
     if message.language:
         found, basis = Program(language_named(message.language), message.source), ""
         problem = "is not known"
     else:
-        recognised = recognise(message.source)
+        source = message.source
+        recognised = await beside(len(source), lambda: recognise(source))
         found, basis = Program(recognised.language, recognised.source), recognised.by.value
         problem = "cannot be told from the source"
     if found.language not in LANGUAGES:
@@ -97,14 +101,15 @@ def _program_from(message: execution_pb2.Program, field: str) -> tuple[Program, 
     return found, basis
 
 
-def _checker_from(message: execution_pb2.Checker) -> Checker:
+async def _checker_from(message: execution_pb2.Checker) -> Checker:
     kind = message.WhichOneof("kind")
     if kind == "exact":
         return Exact()
     if kind == "floats":
         return Floats(absolute=message.floats.absolute, relative=message.floats.relative)
     if kind == "program":
-        return ProgramChecker(_program_from(message.program, "checker.program")[0])
+        program, _ = await _program_from(message.program, "checker.program")
+        return ProgramChecker(program)
     return Tokens()
 
 

@@ -11,7 +11,12 @@ from llm_crowdsourced.v1 import sandbox_service_pb2_grpc
 
 from sandbox.model import CompileResult, Limits
 from sandbox.runner import QueueFullError, Runner, UnavailableError, UnknownLanguageError
-from server.errors import InvalidRequestError, SandboxBusyError, SandboxUnavailableError
+from server.errors import (
+    InvalidRequestError,
+    ResultsNotReadError,
+    SandboxBusyError,
+    SandboxUnavailableError,
+)
 from server.rpc.callers import caller_of
 from server.rpc.delivery import Delivery, NotReadError
 from server.rpc.executions import (
@@ -27,7 +32,9 @@ from server.rpc.requests import check
 from server.rpc.room import Room
 
 _PATIENCE_S = 60.0
-# Of requests that wait or run, which are up to 64 MiB each.
+# Of requests that wait or run, which are up to 64 MiB each. Each is held as gRPC got it,
+# until its call is over, and as what was read from it.
+_COPIES = 2
 _MOST_BYTES = 1 << 30
 _MOST_BYTES_A_CALLER = 256 << 20
 
@@ -71,24 +78,24 @@ class SandboxServicer(sandbox_service_pb2_grpc.SandboxServiceServicer):
     ) -> AsyncIterator[pb.ExecuteResponse]:
         """Compiles and runs a program."""
         check(request)
-        asked = asked_of(
-            request, caller=caller_of(context, by_token=self._by_token), most=self._most
-        )
-        if self._draining:
-            raise SandboxUnavailableError("the server stops; ask again once it is back")
+        caller = caller_of(context, by_token=self._by_token)
         try:
-            with self._room.taken(asked.job.caller, request.ByteSize()):
+            with self._room.taken(caller, _COPIES * request.ByteSize()):
+                asked = await asked_of(request, caller=caller, most=self._most)
+                del request
+                if self._draining:
+                    raise SandboxUnavailableError("the server stops; ask again once it is back")
                 delivery = Delivery(self._responses(asked), context, self._patience_s)
+                del asked
                 self._under_way.add(delivery.task)
                 delivery.task.add_done_callback(self._under_way.discard)
                 async with aclosing(delivery.results()) as responses:
                     async for response in responses:
                         yield response
         except NotReadError:
-            await context.abort(
-                grpc.StatusCode.ABORTED,
-                f"the program was stopped: its results were not read for {self._patience_s:g} s",
-            )
+            raise ResultsNotReadError(
+                f"the program was stopped: its results were not read for {self._patience_s:g} s"
+            ) from None
 
     async def _responses(self, asked: Asked) -> AsyncGenerator[pb.ExecuteResponse, None]:
         tally = Tally(len(asked.job.cases))
@@ -115,11 +122,10 @@ class SandboxServicer(sandbox_service_pb2_grpc.SandboxServiceServicer):
     ) -> pb.ListLanguagesResponse:
         """Lists the languages."""
         check(request)
-        problem = await self._runner.problem()
+        # Together: a daemon that hangs is waited for once.
+        problem, languages = await asyncio.gather(self._runner.problem(), self._runner.languages())
         return pb.ListLanguagesResponse(
-            languages=[
-                language_to(language, self._most) for language in await self._runner.languages()
-            ],
+            languages=[language_to(language, self._most) for language in languages],
             problem=problem,
             max_limits=limits_to(self._most),
         )

@@ -66,6 +66,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """`RESOURCE_EXHAUSTED`, with a `google.rpc.RetryInfo`. Too many programs wait
     for the sandbox already.
     """
+    ERROR_REASON_RESULTS_NOT_READ: _ErrorReason.ValueType  # 16
+    """`ABORTED`. What a program did was not read for a minute. The program was
+    stopped, and its other cases were not run.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in `google.rpc.ErrorInfo.reason` under the domain
@@ -116,5 +120,9 @@ create them with a `request_id`.
 ERROR_REASON_SANDBOX_BUSY: ErrorReason.ValueType  # 15
 """`RESOURCE_EXHAUSTED`, with a `google.rpc.RetryInfo`. Too many programs wait
 for the sandbox already.
+"""
+ERROR_REASON_RESULTS_NOT_READ: ErrorReason.ValueType  # 16
+"""`ABORTED`. What a program did was not read for a minute. The program was
+stopped, and its other cases were not run.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

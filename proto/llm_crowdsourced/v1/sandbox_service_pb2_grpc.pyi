@@ -41,8 +41,9 @@ class SandboxServiceStub:
     summary. After a compile result other than `VERDICT_ACCEPTED` the summary
     follows at once. Each result stands, even if the stream breaks after it.
     A call that is cancelled or reaches its deadline stops the program and
-    removes its container, and so does a client that reads nothing for a
-    minute while results wait for it.
+    removes its container. So does a client that reads nothing for a minute
+    while results wait for it: its call ends with `ABORTED` and
+    `RESULTS_NOT_READ`.
 
     Programs wait for a place, and callers take turns. `RESOURCE_EXHAUSTED`
     with `SANDBOX_BUSY` when too many wait already, `UNAVAILABLE` with
@@ -65,8 +66,9 @@ class SandboxServiceAsyncStub(SandboxServiceStub):
     summary. After a compile result other than `VERDICT_ACCEPTED` the summary
     follows at once. Each result stands, even if the stream breaks after it.
     A call that is cancelled or reaches its deadline stops the program and
-    removes its container, and so does a client that reads nothing for a
-    minute while results wait for it.
+    removes its container. So does a client that reads nothing for a minute
+    while results wait for it: its call ends with `ABORTED` and
+    `RESULTS_NOT_READ`.
 
     Programs wait for a place, and callers take turns. `RESOURCE_EXHAUSTED`
     with `SANDBOX_BUSY` when too many wait already, `UNAVAILABLE` with
@@ -92,8 +94,9 @@ class SandboxServiceServicer(metaclass=_abc_1.ABCMeta):
         summary. After a compile result other than `VERDICT_ACCEPTED` the summary
         follows at once. Each result stands, even if the stream breaks after it.
         A call that is cancelled or reaches its deadline stops the program and
-        removes its container, and so does a client that reads nothing for a
-        minute while results wait for it.
+        removes its container. So does a client that reads nothing for a minute
+        while results wait for it: its call ends with `ABORTED` and
+        `RESULTS_NOT_READ`.
 
         Programs wait for a place, and callers take turns. `RESOURCE_EXHAUSTED`
         with `SANDBOX_BUSY` when too many wait already, `UNAVAILABLE` with

@@ -19,6 +19,7 @@ from sandbox.languages import LANGUAGES
 from server import settings as server_settings
 from server.app import serving
 from server.rpc import sandbox_health
+from server.rpc.errors import ErrorInterceptor
 from server.rpc.sandbox_service import SandboxServicer
 from server.sandboxing import most_of
 from server.settings import AuthSettings, SandboxSettings, ServerSettings, Settings
@@ -240,7 +241,7 @@ async def test_a_server_out_of_grace_stops_programs(tmp_path: Path) -> None:
 
 @asynccontextmanager
 async def _impatient(runner: ScriptedRunner) -> AsyncIterator[str]:
-    server = grpc.aio.server()
+    server = grpc.aio.server(interceptors=[ErrorInterceptor()])
     servicer = SandboxServicer(runner, most_of(SandboxSettings()), by_token=False, patience_s=0.2)
     sandbox_service_pb2_grpc.add_SandboxServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -283,7 +284,7 @@ async def test_who_reads_nothing_holds_no_place() -> None:
         await stream.read()
         await eventually(lambda: len(runner.stopped) == 1 and runner.places.in_use == 0)
         found = await refused(_read_on(stream))
-    assert found.code is grpc.StatusCode.ABORTED
+    assert (found.code, found.reason) == (grpc.StatusCode.ABORTED, "RESULTS_NOT_READ")
     assert "not read for 0.2 s" in found.message
 
 
