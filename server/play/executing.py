@@ -39,6 +39,8 @@ _MOST_WHOLE_BYTES = 64 << 20
 _MOST_KEPT_BYTES = 512 << 10
 # Of each output after that.
 _LEAST_KEPT_BYTES = 256
+# The digest of an output of that size takes so long that others should not wait for it.
+_LARGE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +171,7 @@ class Executing:
                     continue
                 stdout = result.facts.stdout
                 sizes.append(len(stdout))
-                digests.append(digest(stdout))
+                digests.append(await _digest(stdout))
                 left -= len(stdout)
                 if not of_setter:
                     cases.append(room.cut(result))
@@ -187,6 +189,12 @@ class Executing:
         return Executed(
             compiled=compiled, cases=tuple(cases), digests=tuple(digests), sizes=tuple(sizes)
         )
+
+
+async def _digest(output: bytes) -> str:
+    if len(output) < _LARGE_BYTES:
+        return digest(output)
+    return await asyncio.to_thread(digest, output)
 
 
 class _Room:

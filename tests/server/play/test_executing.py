@@ -1,6 +1,9 @@
 """Executing the programs of a run: what is kept of them, and when they are given up."""
 
+import threading
 from collections.abc import AsyncGenerator, Callable
+
+import pytest
 
 from sandbox.model import (
     Case,
@@ -13,6 +16,7 @@ from sandbox.model import (
 )
 from server.league.disputes import digest
 from server.league.programs import Code
+from server.play import executing
 from server.play.executing import Executed, Executing
 from server.store.execution_records import KEPT_OUTPUT_BYTES, ExecutionRecord, Purpose
 from tests.support.scripted_runner import ScriptedRunner
@@ -97,3 +101,21 @@ async def test_small_outputs_are_kept_whole() -> None:
     assert [case.stdout for case in record(executed).cases] == [
         b"%d" % number * 100 for number in range(1000)
     ]
+
+
+async def test_only_large_outputs_leave_the_loop_for_their_digest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads: dict[int, threading.Thread] = {}
+
+    def watched(output: bytes) -> str:
+        threads[len(output)] = threading.current_thread()
+        return digest(output)
+
+    monkeypatch.setattr(executing, "digest", watched)
+    runner = SaidRunner(lambda number: said(Verdict.ACCEPTED, b"x" * (MIB - 1 + number)))
+    executed = await Executing(runner, "math-1").execute(CODE, cases(2))
+    assert executed.digests == (digest(b"x" * (MIB - 1)), digest(b"x" * MIB))
+    here = threading.current_thread()
+    assert threads[MIB - 1] is here
+    assert threads[MIB] is not here
