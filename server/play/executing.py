@@ -30,8 +30,14 @@ _KEPT_MESSAGE = 16_000
 # Programs of one run that wait for the sandbox or are in it; others have their turns too.
 _MOST_AT_ONCE = 32
 _FULL_RETRY_S = 0.5
-# What a setter gave is not run on further cases once it reached the time limit so often.
+# What a setter gave is not run on further cases once it reached the time limit so often in a row.
 MOST_SLOW_CASES = 3
+# Seconds by the clock that a program has in all, and more for each case: a thousand cases that
+# each end just within their limit would hold a place in the sandbox for hours. Starting a
+# program takes a part of a second in the slowest languages, which is not held against it.
+MOST_WALL_S = 120.0
+WALL_S_A_CASE = 1.0
+NOT_RUN = "not run: the program's time was used up"
 # Of all outputs of one execution that are to be used whole.
 _MOST_WHOLE_BYTES = 64 << 20
 # Of what is kept of the cases of one execution that failed, and of those that passed: a
@@ -50,7 +56,8 @@ class Executed:
     Attributes:
         compiled: How compiling ended.
         cases: What it did on each case; empty where it did not compile, and fewer than
-            there are where it was stopped.
+            there are where a setter's was stopped. Once its time is used up, it reaches
+            the time limit on all others, and `detail` says that it was not run.
         digests: For each case, the digest of all that it printed.
         sizes: For each case, how many bytes that was.
     """
@@ -132,7 +139,7 @@ class Executing:
             checker: How outputs are compared with those that cases expect.
             of_setter: It is a part of a question. Its outputs are needed whole, up to a
                 bound for all of them, where others are cut to what is kept; and after
-                `MOST_SLOW_CASES` at the time limit it is run on no further ones.
+                `MOST_SLOW_CASES` in a row at the time limit it is run on no further ones.
             output_bytes: What a case may print; the language's limit if `None`.
 
         Raises:
@@ -162,6 +169,7 @@ class Executing:
         digests: list[str] = []
         sizes: list[int] = []
         slow = 0
+        wall_left = MOST_WALL_S + WALL_S_A_CASE * len(job.cases)
         left = _MOST_WHOLE_BYTES if of_setter else 0
         room = _Room()
         async with aclosing(self._runner.execute(job)) as results:
@@ -180,15 +188,26 @@ class Executing:
                 else:
                     # In part, they are of no use.
                     cases.append(replace(room.cut(result), verdict=Verdict.OUTPUT_LIMIT))
-                slow += result.verdict is Verdict.TIME_LIMIT
+                slow = slow + 1 if result.verdict is Verdict.TIME_LIMIT else 0
                 if of_setter and slow == MOST_SLOW_CASES:
                     # A program that never ends would hold up a core for hours.
+                    break
+                wall_left -= result.facts.wall_s
+                if wall_left < 0:
+                    not_run = [_not_run(case) for case in job.cases[len(cases) :]]
+                    cases += not_run
+                    digests += [digest(b"")] * len(not_run)
+                    sizes += [0] * len(not_run)
                     break
         if compiled is None:
             raise AssertionError("a sandbox says how compiling ended")
         return Executed(
             compiled=compiled, cases=tuple(cases), digests=tuple(digests), sizes=tuple(sizes)
         )
+
+
+def _not_run(case: Case) -> CaseResult:
+    return CaseResult(name=case.name, verdict=Verdict.TIME_LIMIT, detail=NOT_RUN)
 
 
 async def _digest(output: bytes) -> str:

@@ -17,7 +17,14 @@ from sandbox.model import (
 from server.league.disputes import digest
 from server.league.programs import Code
 from server.play import executing
-from server.play.executing import Executed, Executing
+from server.play.executing import (
+    MOST_SLOW_CASES,
+    MOST_WALL_S,
+    NOT_RUN,
+    WALL_S_A_CASE,
+    Executed,
+    Executing,
+)
 from server.store.execution_records import KEPT_OUTPUT_BYTES, ExecutionRecord, Purpose
 from tests.support.scripted_runner import ScriptedRunner
 
@@ -31,14 +38,17 @@ class SaidRunner(ScriptedRunner):
     def __init__(self, say: Callable[[int], CaseResult]) -> None:
         super().__init__()
         self._say = say
-        self.ran = 0
+        self.ran = self.ended = 0
 
     async def execute(self, job: Job) -> AsyncGenerator[Result, None]:
         """Gives one result after the other."""
-        yield CompileResult(verdict=Verdict.ACCEPTED)
-        for number, _ in enumerate(job.cases):
-            self.ran += 1
-            yield self._say(number)
+        try:
+            yield CompileResult(verdict=Verdict.ACCEPTED)
+            for number, _ in enumerate(job.cases):
+                self.ran += 1
+                yield self._say(number)
+        finally:
+            self.ended += 1
 
 
 def cases(count: int) -> list[Case]:
@@ -119,3 +129,40 @@ async def test_only_large_outputs_leave_the_loop_for_their_digest(
     here = threading.current_thread()
     assert threads[MIB - 1] is here
     assert threads[MIB] is not here
+
+
+@pytest.mark.parametrize("of_setter", [False, True], ids=["answer", "of the setter"])
+async def test_a_program_has_so_much_time_for_all_cases(of_setter: bool) -> None:
+    count, each = 1000, 9.0
+    runner = SaidRunner(lambda _: said(Verdict.ACCEPTED, b"1", wall_s=each))
+    executed = await Executing(runner, "math-1").execute(CODE, cases(count), of_setter=of_setter)
+    ran = int((MOST_WALL_S + WALL_S_A_CASE * count) // each) + 1
+    assert (runner.ran, runner.ended) == (ran, 1)
+    kept = record(executed).cases
+    assert [case.number for case in kept] == list(range(1, count + 1))
+    assert {case.verdict for case in kept[:ran]} == {"accepted"}
+    assert {(c.verdict, c.detail, c.output_bytes) for c in kept[ran:]} == {
+        ("time_limit", NOT_RUN, 0)
+    }
+    assert [case.name for case in kept[ran:]] == [str(n) for n in range(ran, count)]
+
+
+async def test_slow_starts_are_not_held_against_a_program() -> None:
+    runner = SaidRunner(lambda _: said(Verdict.ACCEPTED, b"1", wall_s=1.0))
+    executed = await Executing(runner, "math-1").execute(CODE, cases(1000))
+    assert {case.verdict for case in executed.cases} == {Verdict.ACCEPTED}
+
+
+async def test_only_slow_cases_in_a_row_end_what_a_setter_gave() -> None:
+    def every_other(number: int) -> CaseResult:
+        return said(Verdict.TIME_LIMIT if number % 2 else Verdict.ACCEPTED, b"1")
+
+    runner = SaidRunner(every_other)
+    executed = await Executing(runner, "math-1").execute(CODE, cases(50), of_setter=True)
+    assert len(executed.cases) == runner.ran == 50
+    runner = SaidRunner(lambda _: said(Verdict.TIME_LIMIT))
+    executed = await Executing(runner, "math-1").execute(CODE, cases(50), of_setter=True)
+    assert len(executed.cases) == runner.ran == MOST_SLOW_CASES
+    runner = SaidRunner(lambda _: said(Verdict.TIME_LIMIT))
+    executed = await Executing(runner, "math-1").execute(CODE, cases(50))
+    assert len(executed.cases) == runner.ran == 50
