@@ -38,6 +38,7 @@ MOST_SLOW_CASES = 3
 MOST_WALL_S = 120.0
 WALL_S_A_CASE = 1.0
 NOT_RUN = "not run: the program's time was used up"
+TOO_LARGE_IN_ALL = "its outputs are too large in all"
 # Of all outputs of one execution that are to be used whole.
 _MOST_WHOLE_BYTES = 64 << 20
 # Of what is kept of the cases of one execution that failed, and of those that passed: a
@@ -187,7 +188,8 @@ class Executing:
                     cases.append(result)
                 else:
                     # In part, they are of no use.
-                    cases.append(replace(room.cut(result), verdict=Verdict.OUTPUT_LIMIT))
+                    lost = replace(result, verdict=Verdict.OUTPUT_LIMIT, detail=TOO_LARGE_IN_ALL)
+                    cases.append(room.cut(lost))
                 slow = slow + 1 if result.verdict is Verdict.TIME_LIMIT else 0
                 if of_setter and slow == MOST_SLOW_CASES:
                     # A program that never ends would hold up a core for hours.

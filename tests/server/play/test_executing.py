@@ -21,6 +21,7 @@ from server.play.executing import (
     MOST_SLOW_CASES,
     MOST_WALL_S,
     NOT_RUN,
+    TOO_LARGE_IN_ALL,
     WALL_S_A_CASE,
     Executed,
     Executing,
@@ -166,3 +167,14 @@ async def test_only_slow_cases_in_a_row_end_what_a_setter_gave() -> None:
     runner = SaidRunner(lambda _: said(Verdict.TIME_LIMIT))
     executed = await Executing(runner, "math-1").execute(CODE, cases(50))
     assert len(executed.cases) == runner.ran == 50
+
+
+async def test_outputs_of_a_setter_that_are_too_large_in_all_say_so() -> None:
+    large = b"x" * (8 * MIB)
+    runner = SaidRunner(lambda _: said(Verdict.ACCEPTED, large))
+    executed = await Executing(runner, "math-1").execute(CODE, cases(10), of_setter=True)
+    assert [(case.verdict, case.detail) for case in executed.cases] == [
+        *[(Verdict.ACCEPTED, "")] * 8,
+        *[(Verdict.OUTPUT_LIMIT, TOO_LARGE_IN_ALL)] * 2,
+    ]
+    assert {case.detail for case in record(executed).cases} == {"", TOO_LARGE_IN_ALL}
