@@ -38,7 +38,9 @@ async def _assert_unavailable(runner: DockerRunner, why: str) -> None:
 
 async def test_no_docker_at_all() -> None:
     async with running("any", docker_host=NOWHERE) as runner:
-        await _assert_unavailable(runner, "Docker is not running here, or not installed: install Docker Engine")
+        await _assert_unavailable(
+            runner, "Docker is not running here, or not installed: install Docker Engine"
+        )
         # Whoever asks next is told at once as well, and nobody's place is kept.
         for _ in range(5):
             await _assert_unavailable(runner, "start docker")
