@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sandbox.checker import compare
-from sandbox.model import Case, CaseResult, CompileResult, ProgramChecker, Verdict
+from sandbox.model import Case, CaseResult, CheckerFailure, CompileResult, ProgramChecker, Verdict
 from server.league.excerpts import excerpt
 from server.league.programs import CheckedCase, GivenCase, ProgrammingQuestion, QuestionCheck
 
@@ -248,7 +248,7 @@ def _reference_problem(
         return _Problem(missing)
     reads = "" if case.generated else f"; input: {_quoted(case.input)}"
     for result in (one, other):
-        if (broken := _checker_problem(question, result)) is not None:
+        if (broken := _checker_problem(result)) is not None:
             return broken
         if result.verdict is Verdict.SANDBOX_ERROR:
             return _Problem(_SANDBOX_FAILED)
@@ -282,11 +282,9 @@ def _contradiction(
     return None
 
 
-def _checker_problem(question: ProgrammingQuestion, result: CaseResult) -> _Problem | None:
+def _checker_problem(result: CaseResult) -> _Problem | None:
     """Returns that the question's own checker failed, where it is that and not the sandbox."""
-    by_program = isinstance(question.checker.checker, ProgramChecker)
-    ran_well = result.facts.exit_status == 0 and not result.facts.failure
-    if result.verdict is not Verdict.SANDBOX_ERROR or not by_program or not ran_well:
+    if result.checker is CheckerFailure.NOT:
         return None
     why = "its checker fails on it"
     return _Problem(why, f"{why}: {_bare(result.detail, _MOST_TEXT)}")

@@ -4,13 +4,14 @@ What the runs mean is decided by `server.league.gate`, which knows no sandbox.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from sandbox.model import MIB, Case
 from server.league.gate import Decision, Ran, decide, to_run, with_inputs
 from server.league.programs import Code, ProgrammingQuestion
 from server.play.executing import Executed, Executing
+from server.play.sandbox_failures import execute_surely, failure_anywhere
 from server.store.execution_records import ExecutionRecord, Purpose
 
 # An input is printed by a program as an output is, and may be larger than most.
@@ -48,7 +49,7 @@ async def check(
         attempt: Which version of the question it is, from 0.
 
     Raises:
-        sandbox.runner.UnavailableError: The sandbox cannot run programs.
+        sandbox.runner.SandboxError: The sandbox cannot run programs, or failed twice on one.
     """
     records: list[ExecutionRecord] = []
 
@@ -67,11 +68,15 @@ async def check(
     generated: Ran | None = None
     wanted = {n: case for n, case in enumerate(question.cases, 1) if case.generated}
     if question.generator is not None and wanted:
-        made = await executing.execute(
-            question.generator,
-            [Case(case.input.encode("utf-8", "replace")) for case in wanted.values()],
-            of_setter=True,
-            output_bytes=_GENERATED_BYTES,
+        generator = question.generator
+        made = await execute_surely(
+            lambda: executing.execute(
+                generator,
+                [Case(case.input.encode("utf-8", "replace")) for case in wanted.values()],
+                of_setter=True,
+                output_bytes=_GENERATED_BYTES,
+            ),
+            failure_anywhere,
         )
         keep(made, Purpose.GENERATOR, question.generator, list(wanted))
         generated = Ran(compiled=made.compiled, cases=made.cases)
@@ -80,9 +85,8 @@ async def check(
     cases = to_run(question, inputs)
     checker = question.checker.checker
     # The second time nothing is new but the time: what changes then cannot be expected.
-    first, second = await asyncio.gather(
-        executing.execute(question.reference, cases, checker, of_setter=True),
-        executing.execute(question.reference, cases, checker, of_setter=True),
+    first, second = await _twice(
+        lambda: executing.execute(question.reference, cases, checker, of_setter=True)
     )
     keep(first, Purpose.REFERENCE, question.reference, numbers)
     keep(second, Purpose.REFERENCE_AGAIN, question.reference, numbers)
@@ -90,3 +94,15 @@ async def check(
     # Outputs of megabytes are compared word by word.
     decision = await asyncio.to_thread(decide, question, generated, one, other)
     return Checked(decision, tuple(records))
+
+
+async def _twice(execute: Callable[[], Awaitable[Executed]]) -> tuple[Executed, Executed]:
+    """Executes a program twice at once; where one run fails, the other does not go on alone."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            one, other = (
+                group.create_task(execute_surely(execute, failure_anywhere)) for _ in range(2)
+            )
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return one.result(), other.result()

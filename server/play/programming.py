@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sandbox.model import Case
-from sandbox.runner import UnavailableError
+from sandbox.runner import SandboxError
 from server.league.display import Shown
 from server.league.disputes import disputed
 from server.league.evidence import evidence
@@ -33,6 +33,7 @@ from server.play.checking import Checked, check
 from server.play.executing import Executing
 from server.play.ports import RunStore
 from server.play.programming_requests import ProgrammingRequests
+from server.play.sandbox_failures import execute_surely, failure_on_compiler
 from server.play.subjects import Done
 from server.play.versions import Version, after_repairs, best_of
 from server.store.execution_records import ExecutionRecord, Purpose, QuestionCaseRecord
@@ -344,7 +345,7 @@ class Programming:
                 setter=key.participant,
                 attempt=attempt,
             )
-        except UnavailableError as error:
+        except SandboxError as error:
             self._pause(error)
             return None
 
@@ -357,8 +358,11 @@ class Programming:
         kept = question.check.kept
         cases = [Case(case.input, case.expected, case.name) for case in kept]
         try:
-            executed = await self._executing.execute(code, cases, question.question.checker.checker)
-        except UnavailableError as error:
+            executed = await execute_surely(
+                lambda: self._executing.execute(code, cases, question.question.checker.checker),
+                failure_on_compiler,
+            )
+        except SandboxError as error:
             self._pause(error)
             return None
         return held_to_checker(executed).record(
@@ -369,7 +373,7 @@ class Programming:
             numbers=[case.number for case in kept],
         )
 
-    def _pause(self, error: UnavailableError) -> None:
+    def _pause(self, error: SandboxError) -> None:
         self._asker.pause(
             f"{error}; when that is mended, resume the run: runs.py resume {self._run_id}"
         )

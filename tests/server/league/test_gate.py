@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.checker import compare
-from sandbox.model import CaseResult, CompileResult, ExitFacts, Tokens, Verdict
+from sandbox.model import CaseResult, CheckerFailure, CompileResult, ExitFacts, Tokens, Verdict
 from server.league.gate import Decision, Ran, decide, to_run, with_inputs
 from server.league.programs import CheckerChoice, Code, GivenCase, ProgrammingQuestion
 
@@ -215,6 +215,7 @@ def test_a_checker_that_crashes_is_put_to_its_setter() -> None:
     crashed = replace(
         _result(verdict=Verdict.SANDBOX_ERROR),
         detail="the checker ended with status 1: NameError: name 'x' is not defined",
+        checker=CheckerFailure.RUN,
     )
     question = _question(_case(), checker=CheckerChoice(kind="program", code=CODE))
     decision = _decide(question, crashed)
@@ -223,6 +224,11 @@ def test_a_checker_that_crashes_is_put_to_its_setter() -> None:
         "case 1: its checker fails on it: the checker ended with status 1: NameError"
         in decision.repair
     )
+    lost = replace(
+        crashed, detail="the checker's container was lost 2 times", checker=CheckerFailure.NOT
+    )
+    decision = _decide(question, lost)
+    assert (decision.repair, _dropped(decision)) == ("", ["the sandbox failed on it"])
 
 
 def test_a_reference_that_prints_nothing_verifies_nothing_unless_that_is_expected() -> None:
