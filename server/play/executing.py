@@ -1,7 +1,7 @@
 """Executes the programs of one run, and keeps what came of it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -15,7 +15,7 @@ from sandbox.model import (
     Job,
     Verdict,
 )
-from sandbox.runner import QueueFullError, Runner
+from sandbox.runner import QueueFullError, Runner, UnavailableError
 from server.league.disputes import digest
 from server.league.programs import Code
 from server.store.execution_records import (
@@ -48,6 +48,10 @@ _MOST_KEPT_BYTES = 512 << 10
 _LEAST_KEPT_BYTES = 256
 # The digest of an output of that size takes so long that others should not wait for it.
 _LARGE_BYTES = 1 << 20
+
+
+class RunStoppedError(UnavailableError):
+    """The run stopped while a program of it waited for the sandbox."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,10 +120,14 @@ class Executing:
     Args:
         runner: The sandbox.
         run_id: The run, which takes its turn among other callers.
+        stopped: Says whether the run stops: what waits for a full sandbox waits no more.
     """
 
-    def __init__(self, runner: Runner, run_id: str) -> None:
+    def __init__(
+        self, runner: Runner, run_id: str, stopped: Callable[[], bool] = lambda: False
+    ) -> None:
         self._runner = runner
+        self._stopped = stopped
         self._caller = f"runs/{run_id}"
         self._places = asyncio.Semaphore(_MOST_AT_ONCE)
 
@@ -145,6 +153,7 @@ class Executing:
 
         Raises:
             sandbox.runner.UnavailableError: The sandbox cannot run programs.
+            RunStoppedError: The run stopped before the sandbox had room.
         """
         limits = LANGUAGES[code.language].limits
         if output_bytes is not None:
@@ -160,7 +169,9 @@ class Executing:
             while True:
                 try:
                     return await self._executed(job, of_setter=of_setter)
-                except QueueFullError:
+                except QueueFullError as full:
+                    if self._stopped():
+                        raise RunStoppedError(str(full)) from full
                     # Other callers fill it; what was asked for here is waited for.
                     await asyncio.sleep(_FULL_RETRY_S)
 

@@ -30,7 +30,7 @@ from server.models.chat import ChatRequest
 from server.play.answer_runs import held_to_checker
 from server.play.asker import Asker, StepAsked
 from server.play.checking import Checked, check
-from server.play.executing import Executing
+from server.play.executing import Executing, RunStoppedError
 from server.play.ports import RunStore
 from server.play.programming_requests import ProgrammingRequests
 from server.play.sandbox_failures import execute_surely, failure_on_compiler
@@ -374,6 +374,8 @@ class Programming:
         )
 
     def _pause(self, error: SandboxError) -> None:
+        if isinstance(error, RunStoppedError):
+            return
         self._asker.pause(
             f"{error}; when that is mended, resume the run: runs.py resume {self._run_id}"
         )

@@ -14,6 +14,7 @@ from sandbox.model import (
     Result,
     Verdict,
 )
+from sandbox.runner import QueueFullError
 from server.league.disputes import digest
 from server.league.programs import Code
 from server.play import executing
@@ -25,6 +26,7 @@ from server.play.executing import (
     WALL_S_A_CASE,
     Executed,
     Executing,
+    RunStoppedError,
 )
 from server.store.execution_records import KEPT_OUTPUT_BYTES, ExecutionRecord, Purpose
 from tests.support.scripted_runner import ScriptedRunner
@@ -178,3 +180,21 @@ async def test_outputs_of_a_setter_that_are_too_large_in_all_say_so() -> None:
         *[(Verdict.OUTPUT_LIMIT, TOO_LARGE_IN_ALL)] * 2,
     ]
     assert {case.detail for case in record(executed).cases} == {"", TOO_LARGE_IN_ALL}
+
+
+async def test_a_run_that_stops_waits_no_more_for_a_full_sandbox(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(executing, "_FULL_RETRY_S", 0)
+    refusals = 0
+
+    class FullRunner(ScriptedRunner):
+        async def execute(self, job: Job) -> AsyncGenerator[Result, None]:
+            nonlocal refusals
+            refusals += 1
+            raise QueueFullError("it is full")
+            yield job
+
+    with pytest.raises(RunStoppedError, match="it is full"):
+        await Executing(FullRunner(), "math-1", lambda: refusals == 3).execute(CODE, cases(1))
+    assert refusals == 3
