@@ -39,10 +39,12 @@ class Ran:
         compiled: What its compiler said.
         cases: What it did on each case, in order; empty if it did not compile. A program
             that reaches the time limit again and again is not run on the cases that are left.
+        changing: Places of the cases on which another run printed another thing.
     """
 
     compiled: CompileResult
     cases: tuple[CaseResult, ...] = ()
+    changing: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,25 @@ class _Problem:
     told: str = ""
 
 
+def together(one: Ran, other: Ran) -> Ran:
+    """Returns what a generator did in two runs as one: on each case the worse, and what changed."""
+    for ran in (one, other):
+        if ran.compiled.verdict is not Verdict.ACCEPTED:
+            return ran
+    both = list(zip(one.cases, other.cases, strict=False))
+    return Ran(
+        compiled=one.compiled,
+        cases=tuple(first if first.verdict not in _ENDED else second for first, second in both),
+        changing=frozenset(
+            place
+            for place, (first, second) in enumerate(both)
+            if first.verdict in _ENDED
+            and second.verdict in _ENDED
+            and first.facts.stdout != second.facts.stdout
+        ),
+    )
+
+
 def with_inputs(
     question: ProgrammingQuestion, generated: Ran | None
 ) -> tuple[tuple[CheckedCase, ...], tuple[str, ...]]:
@@ -81,7 +102,8 @@ def with_inputs(
         generated: What its generator did on the inputs of the generated cases, in
             order; `None` if there is nothing to generate.
     """
-    results = iter(generated.cases if generated is not None else ())
+    results = iter(enumerate(_results(generated)))
+    changing = generated.changing if generated is not None else frozenset()
     cases: list[CheckedCase] = []
     told: list[str] = []
     for number, given in enumerate(question.cases, 1):
@@ -91,8 +113,8 @@ def with_inputs(
         if not given.generated:
             cases.append(replace(case, input=given.input.encode("utf-8", "replace")))
             continue
-        result = next(results, None)
-        problem = _generator_problem(generated, result, given)
+        place, result = next(results, (-1, None))
+        problem = _generator_problem(generated, result, given, changes=place in changing)
         if problem is not None:
             cases.append(replace(case, dropped=problem.dropped))
             if problem.told:
@@ -200,7 +222,7 @@ def _why_unverified(cases: Sequence[CheckedCase]) -> str:
 
 
 def _generator_problem(
-    generated: Ran | None, result: CaseResult | None, given: GivenCase
+    generated: Ran | None, result: CaseResult | None, given: GivenCase, *, changes: bool
 ) -> _Problem | None:
     """Returns what is wrong with what the generator printed for a case; `None` if nothing is."""
     if (broken := _broken_generator(generated)) is not None:
@@ -212,9 +234,10 @@ def _generator_problem(
     reads = f"; it reads {_quoted(given.input)}"
     if result.verdict not in _ENDED:
         why = f"its generator {_ending(result)}"
-        return _Problem(why, why + _last_line(result.facts.stderr) + reads)
-    if not result.facts.stdout.strip():
-        why = "its generator prints nothing"
+        return _Problem(why, why + reads)
+    if changes or not result.facts.stdout.strip():
+        prints = "prints another input each time" if changes else "prints nothing"
+        why = f"its generator {prints}"
         return _Problem(why, why + reads)
     return None
 

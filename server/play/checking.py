@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from sandbox.model import MIB, Case
-from server.league.gate import Decision, Ran, decide, to_run, with_inputs
+from server.league.gate import Decision, Ran, decide, to_run, together, with_inputs
 from server.league.programs import Code, ProgrammingQuestion
 from server.play.executing import Executed, Executing
 from server.play.sandbox_failures import execute_surely, failure_anywhere
@@ -39,7 +39,9 @@ async def check(
     setter: str,
     attempt: int,
 ) -> Checked:
-    """Runs a question's generator, and its reference twice on every case.
+    """Runs a question's generator twice, and its reference twice on every case.
+
+    Of the generator, the first run is kept.
 
     Args:
         executing: Executes programs.
@@ -69,17 +71,17 @@ async def check(
     wanted = {n: case for n, case in enumerate(question.cases, 1) if case.generated}
     if question.generator is not None and wanted:
         generator = question.generator
-        made = await execute_surely(
+        # An input that changes is another one after a restart, when the check is made again.
+        made, again = await _twice(
             lambda: executing.execute(
                 generator,
                 [Case(case.input.encode("utf-8", "replace")) for case in wanted.values()],
                 of_setter=True,
                 output_bytes=_GENERATED_BYTES,
-            ),
-            failure_anywhere,
+            )
         )
-        keep(made, Purpose.GENERATOR, question.generator, list(wanted))
-        generated = Ran(compiled=made.compiled, cases=made.cases)
+        keep(made, Purpose.GENERATOR, generator, list(wanted))
+        generated = await asyncio.to_thread(together, _ran(made), _ran(again))
     inputs, _ = with_inputs(question, generated)
     numbers = [case.number for case in inputs if not case.dropped]
     cases = to_run(question, inputs)
@@ -90,10 +92,13 @@ async def check(
     )
     keep(first, Purpose.REFERENCE, question.reference, numbers)
     keep(second, Purpose.REFERENCE_AGAIN, question.reference, numbers)
-    one, other = (Ran(compiled=ran.compiled, cases=ran.cases) for ran in (first, second))
     # Outputs of megabytes are compared word by word.
-    decision = await asyncio.to_thread(decide, question, generated, one, other)
+    decision = await asyncio.to_thread(decide, question, generated, _ran(first), _ran(second))
     return Checked(decision, tuple(records))
+
+
+def _ran(executed: Executed) -> Ran:
+    return Ran(compiled=executed.compiled, cases=executed.cases)
 
 
 async def _twice(execute: Callable[[], Awaitable[Executed]]) -> tuple[Executed, Executed]:

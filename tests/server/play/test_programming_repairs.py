@@ -116,3 +116,16 @@ async def test_a_repair_that_never_came_leaves_a_verified_version_in_play(tmp_pa
     check = (await _played(tmp_path, script)).check
     assert (check.verified, len(check.cases), check.repairs) == (True, 1, 1)
     assert "its setter was asked to mend it; no usable reply: " in check.detail
+
+
+async def test_a_generator_that_prints_another_input_each_time_is_found_out(
+    tmp_path: Path,
+) -> None:
+    code = "import random\nprint(random.random() if input() == 'any' else 5)\n"
+    generator = {"language": "python", "code": code, "inputs": ["any", "5"]}
+    script = _setting(question(TEXTS[0], cases=[_case(1)], generator=generator))
+    check = (await _played(tmp_path, script, 1)).check
+    why = "its generator prints another input each time"
+    assert [(d.name, d.reason) for d in check.dropped] == [("case 2", why)]
+    assert [bytes(case.input) for case in check.cases] == [b"1\n", b"5\n"]
+    assert f'{why}; it reads \\"any\\"' in script.of("question", "p1")[1].request.prompt
