@@ -32,12 +32,14 @@ def complaint(tmp_path: Path, text: str) -> str:
 def test_bundled_files_can_be_read(path: Path) -> None:
     league = read_league(path)
 
-    assert league.subject == league_pb2.SUBJECT_MATH
+    subject = path.stem.partition("-")[0].upper()
+    assert league_pb2.Subject.Name(league.subject) == f"SUBJECT_{subject}"
     assert len({p.id for p in league.participants}) >= 4
 
 
-def test_the_default_league_needs_no_key() -> None:
-    league = read_league(next(path for path in LEAGUES if path.stem == "math"))
+@pytest.mark.parametrize("stem", ["math", "programming-local"])
+def test_the_leagues_of_make_need_no_key(stem: str) -> None:
+    league = read_league(next(path for path in LEAGUES if path.stem == stem))
 
     assert {p.provider for p in league.participants} == {"local"}
     assert len({p.model for p in league.participants}) == 3
