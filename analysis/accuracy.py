@@ -2,7 +2,8 @@
 
 The pass rate is no judge's opinion, so it can tell which judge to believe. Only answers to
 questions whose reference was verified count, and only pairs of answers of one round are
-compared: questions differ in difficulty.
+compared: questions differ in difficulty. Scores with sight of what the programs did and scores without
+are two things, and are never pooled.
 """
 
 import math
@@ -38,6 +39,8 @@ class JudgeAccuracy:
 
     Attributes:
         judge: The judge.
+        evidence: Whether it saw what the programs did when it gave these scores: `shown`
+            or `hidden`; empty where the run does not say.
         tau: Tau-b between its scores and the pass rates, -1..1; `None` where it is not
             defined: the scores, or the pass rates, order no pair.
         tau_low: Lower end of its interval; `None` where the resamples do not tell.
@@ -57,6 +60,7 @@ class JudgeAccuracy:
     """
 
     judge: str
+    evidence: str
     tau: float | None
     tau_low: float | None
     tau_high: float | None
@@ -78,7 +82,8 @@ class Accuracy:
     """Accuracy of the judges of a dataset.
 
     Attributes:
-        judges: One entry for each judge, in league order; none where no program was run.
+        judges: One entry for each judge, in league order; none where no program was run. Where
+            some runs show evidence and others hide it, one for each of both, in two groups.
         questions: Verified questions that a score was held against.
         left_out: Questions with scores but no verified reference.
         level: Level of the intervals.
@@ -95,6 +100,11 @@ class Accuracy:
     seed: int
     source: str = SOURCE
 
+    @property
+    def apart(self) -> bool:
+        """Some scores were given with evidence and some without, and each judge has both."""
+        return len({judge.evidence for judge in self.judges}) > 1
+
 
 def accuracy(dataset: Dataset, drawing: Drawing = STANDARD) -> Accuracy:
     """Measures how far each judge's scores agree with the pass rates.
@@ -107,10 +117,24 @@ def accuracy(dataset: Dataset, drawing: Drawing = STANDARD) -> Accuracy:
     ballots = list(rated_ballots(dataset))
     questions = sorted({ballot.question for ballot in ballots if ballot.scores})
     executed = any(a.execution for _, round_ in dataset.rounds() for a in round_.answers)
-    names = dict.fromkeys(judge for run in dataset.runs for judge in run.judges)
+    # "shown" comes first.
+    views = sorted({run.evidence for run in dataset.runs}, reverse=True)
+    pairs = dict.fromkeys(
+        (view, judge)
+        for view in views
+        for run in dataset.runs
+        if run.evidence == view
+        for judge in run.judges
+    )
     judges = [
-        _judge(judge, [b for b in ballots if b.judge == judge], questions, drawing)
-        for judge in (names if executed else ())
+        _judge(
+            judge,
+            view,
+            [b for b in ballots if (b.evidence, b.judge) == (view, judge)],
+            questions,
+            drawing,
+        )
+        for view, judge in (pairs if executed else ())
     ]
     return Accuracy(
         judges=tuple(judges),
@@ -123,9 +147,13 @@ def accuracy(dataset: Dataset, drawing: Drawing = STANDARD) -> Accuracy:
 
 
 def _judge(
-    judge: str, ballots: Sequence[Ballot], questions: Sequence[Key], drawing: Drawing
+    judge: str,
+    evidence: str,
+    ballots: Sequence[Ballot],
+    questions: Sequence[Key],
+    drawing: Drawing,
 ) -> JudgeAccuracy:
-    """Measures one judge."""
+    """Measures one judge, by its scores with evidence or by those without."""
     rows: dict[Key, list[int]] = {question: [0] * COUNTS for question in questions}
     for ballot in ballots:
         if ballot.scores:
@@ -146,6 +174,7 @@ def _judge(
         share_low, share_high = wilson(share, compared, drawing.level)
     return JudgeAccuracy(
         judge=judge,
+        evidence=evidence,
         tau=tau_of(sums),
         tau_low=tau_low,
         tau_high=tau_high,

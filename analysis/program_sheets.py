@@ -169,6 +169,7 @@ def accuracy_sheet(sheet: Worksheet, found: Accuracy) -> None:
     """Writes how each judge's scores agree with the pass rates."""
     headers = [
         "Judge",
+        "Evidence",
         "Tau-b with pass rates",
         "Interval low",
         "Interval high",
@@ -187,6 +188,7 @@ def accuracy_sheet(sheet: Worksheet, found: Accuracy) -> None:
     body: list[list[Value]] = [
         [
             judge.judge,
+            judge.evidence or None,
             judge.tau,
             judge.tau_low,
             judge.tau_high,
@@ -204,7 +206,7 @@ def accuracy_sheet(sheet: Worksheet, found: Accuracy) -> None:
         ]
         for judge in found.judges
     ]
-    formats = ["", *[_TWO] * 3, *[_COUNT] * 5, *[_SHARE] * 3, *[_COUNT] * 3]
+    formats = ["", "", *[_TWO] * 3, *[_COUNT] * 5, *[_SHARE] * 3, *[_COUNT] * 3]
     table(sheet, headers, body, formats=formats)
 
 

@@ -209,17 +209,20 @@ def _ranges(rows: list[dict[str, Any]], sort: list[str], title: str, *, labels: 
 
 def accuracy_chart(found: Accuracy) -> Any:
     """Returns how far each judge's scores agree with the outcomes, and how often they invert them."""
-    names = unique_names([judge.judge for judge in found.judges], _NAME)
+    names = unique_names(list(dict.fromkeys(judge.judge for judge in found.judges)), _NAME)
     taus, shares = [], []
+    sort = []
     for judge in found.judges:
         name = names[judge.judge]
+        if found.apart:
+            name = f"{name} ({judge.evidence})"
+        sort.append(name)
         pairs = f"of {judge.comparable:,}" if judge.comparable else "no such pair"
         taus.append(_dot(name, judge.tau, judge.tau_low, judge.tau_high, "none"))
         share = _dot(name, judge.share, judge.share_low, judge.share_high, pairs)
         if judge.share is not None:
             share["text"] = f"{judge.inverted:,} {pairs}"
         shares.append(share)
-    sort = list(names.values())
     pairs_behind = sum(judge.comparable for judge in found.judges)
     left = _dots(
         taus,

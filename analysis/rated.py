@@ -22,6 +22,7 @@ class Ballot:
         question: The question, which runs that judge it again share.
         run: The run that the judgment is of.
         judge: The judge.
+        evidence: Whether it saw what the programs did: `shown` or `hidden`.
         scores: By answerer, from 0 to 100; only answers with a pass rate to a question
             whose reference was verified.
         rates: Pass rates of the same answers, 0..1.
@@ -32,6 +33,7 @@ class Ballot:
     question: Key
     run: str
     judge: str
+    evidence: str
     scores: Mapping[str, float]
     rates: Mapping[str, float]
     unverified: int = 0
@@ -65,6 +67,7 @@ def _in_round(run: Run, round_: Round, question: Key) -> Iterator[Ballot]:
             question=question,
             run=run.id,
             judge=judge,
+            evidence=run.evidence,
             scores={name: given[name] for name in known},
             rates=known,
             unverified=0 if verified else left_out,

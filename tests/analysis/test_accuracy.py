@@ -147,12 +147,27 @@ def test_no_judgment_and_no_program() -> None:
 def test_judging_again_makes_no_question_count_as_two() -> None:
     run = league_run(played())
     once = accuracy(Dataset(runs=(run,)))
-    twice = accuracy(Dataset(runs=(run, rejudged(run, "again"))))
+    twice = accuracy(Dataset(runs=(run, rejudged(run, "again", run.evidence))))
     assert twice.questions == once.questions
     for one, two in zip(once.judges, twice.judges, strict=True):
         assert (two.tau_low, two.tau_high) == (one.tau_low, one.tau_high)
         assert two.comparable == 2 * one.comparable
         assert two.share == one.share
+
+
+def test_scores_with_evidence_and_without_are_never_pooled() -> None:
+    run = replace(league_run(played()), evidence="shown")
+    sure = scored(run, lambda _, __, ___, rate: 100 * (rate or 0.0))
+    wrong = scored(rejudged(run, "blind"), lambda _, __, ___, rate: 100 - 100 * (rate or 0.0))
+    once = accuracy(Dataset(runs=(sure,)), FEW_DRAWS)
+    found = accuracy(Dataset(runs=(wrong, sure)), FEW_DRAWS)
+    assert (once.apart, found.apart) == (False, True)
+    assert found.questions == once.questions
+    assert [(judge.evidence, judge.judge) for judge in found.judges] == [
+        (view, judge) for view in ("shown", "hidden") for judge in run.judges
+    ]
+    assert found.judges[: len(run.judges)] == once.judges
+    assert {judge.tau for judge in found.judges[len(run.judges) :]} == {-1}
 
 
 def test_parameters_travel_with_the_result() -> None:

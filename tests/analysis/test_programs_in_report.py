@@ -113,6 +113,17 @@ def test_both_runs_together_tell_what_evidence_changes() -> None:
     (run, hidden) = both().runs
     other = html(Dataset(runs=(run, replace(hidden, order="fixed"))))
     assert "The two runs differ in order as well" in other
+    # Accuracy is told of each apart: all alike orders no pair.
+    accuracy = table(text, "Accuracy of judges")
+    assert [row[:3:2] for row in accuracy[1:5]] == [[f"model-{c}", "1.00"] for c in "abcd"]
+    assert [row[1] for row in accuracy] == ["Evidence", *["shown"] * 4, *["hidden"] * 4]
+    assert {row[2] for row in accuracy[5:]} == {DASH}
+    sheet = rows(opened(both()), "Judge Accuracy")
+    assert [row["Evidence"] for row in sheet] == [*["shown"] * 4, *["hidden"] * 4]
+    told = run_json(both(), findings_of(both()))["programs"]["accuracy"]["judges"]
+    assert [judge["evidence"] for judge in told] == [row["Evidence"] for row in sheet]
+    bars = charts_of(both(), findings_of(both()))["judge-accuracy"].to_dict()
+    assert "model-a (hidden)" in json.dumps(bars)
     # Questions that two runs judge are listed once.
     assert len(table(text, "Checks of questions")) == 1 + 4
 
