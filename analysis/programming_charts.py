@@ -209,7 +209,9 @@ def _ranges(rows: list[dict[str, Any]], sort: list[str], title: str, *, labels: 
 
 def accuracy_chart(found: Accuracy) -> Any:
     """Returns how far each judge's scores agree with the outcomes, and how often they invert them."""
-    names = unique_names(list(dict.fromkeys(judge.judge for judge in found.judges)), _NAME)
+    # What is behind the names has to fit too.
+    room = _NAME - len(" (hidden)") if found.apart else _NAME
+    names = unique_names(list(dict.fromkeys(judge.judge for judge in found.judges)), room)
     taus, shares = [], []
     sort = []
     for judge in found.judges:
