@@ -94,8 +94,8 @@ async def test_restarted_in_the_middle(daemon: Daemon, how: signal.Signals, away
         await asyncio.to_thread(daemon.start)
         async with asyncio.timeout(BOUND_S):
             got = await asyncio.gather(*executing, return_exceptions=True)
-        # Two of the three had begun; the third may have come to a daemon that was away.
-        assert _assert_right(got) >= 2, got
+        # One had begun for certain; the others may have come to a daemon that was away.
+        assert _assert_right(got) >= 1, got
         await _assert_recovers(runner, daemon)
     await until(lambda: containers(IMAGE, daemon.host) == [])
 

@@ -42,7 +42,8 @@ async def test_more_programs_than_may_wait_are_refused_for_now(tmp_path: Path) -
 
 async def test_large_requests_of_one_caller_leave_room_for_others(tmp_path: Path) -> None:
     runner = ScriptedRunner(capacity=1, max_waiting=100)
-    large = request(WAITS, *[bytes(15 * MIB)] * 4)
+    # Of each request two copies are counted: four fit into a caller's part, five do not.
+    large = request(WAITS, *[bytes(7 * MIB)] * 4)
     async with (
         league_server(settings_in(tmp_path), runner=runner) as server,
         grpc.aio.insecure_channel(server.address) as channel,

@@ -126,7 +126,10 @@ async def test_an_export_is_streamed_by_table(server: LeagueServer) -> None:
     request = result_service_pb2.ExportRunRequest(name=NAME)
     pieces = [message async for message in server.results.ExportRun(request)]
     tables = list(dict.fromkeys(piece.table for piece in pieces))
-    assert tables == ["run", "step", "retried_step", "call", "mark", "event"]
+    assert tables == [
+        *("run", "step", "retried_step", "call", "mark", "event"),
+        *("question_case", "execution", "case_run", "dispute"),
+    ]
     for table in tables:
         data = b"".join(piece.data for piece in pieces if piece.table == table)
         assert data[:4] == data[-4:] == b"PAR1"
