@@ -11,7 +11,6 @@ from pathlib import Path
 from sandbox.images.errors import ImageError
 
 _CONFIGURATION = Path("/etc/apt")
-_DEFAULT_MIRROR = "http://deb.debian.org/debian"
 _DEFAULT_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _SCHEMES = ("http://", "https://", "file:")
 # A mirror that has one of these has the others.
@@ -101,7 +100,8 @@ def _keyring(signed_by: str) -> str:
 def mirror_for(suite: str, sources: Iterable[Source]) -> Mirror:
     """Returns the mirror that a machine of these sources uses for a release of Debian.
 
-    Debian's own where it uses none: a machine of another distribution.
+    Raises:
+        ImageError: It uses none: a machine of another distribution.
     """
     known = [
         (suites, uri, source.keyring)
@@ -114,14 +114,17 @@ def mirror_for(suite: str, sources: Iterable[Source]) -> Mirror:
     known.sort(key=lambda entry: suite not in entry[0])
     for _, uri, keyring in known:
         return Mirror(uri.rstrip("/"), keyring or _DEFAULT_KEYRING)
-    return Mirror(_DEFAULT_MIRROR, _DEFAULT_KEYRING)
+    raise ImageError(
+        f"apt is configured with no mirror of Debian: name one that has {suite} in a file of "
+        f"{_CONFIGURATION / 'sources.list.d'}, or a base image that is here with --base IMAGE"
+    )
 
 
 def configured_mirror(suite: str) -> Mirror:
     """Returns this machine's mirror for a release of Debian.
 
     Raises:
-        ImageError: The keys that sign it are not here.
+        ImageError: There is none, or the keys that sign it are not here.
     """
     mirror = mirror_for(suite, configured_sources(_CONFIGURATION))
     if not Path(mirror.keyring).is_file():

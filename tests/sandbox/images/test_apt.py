@@ -11,6 +11,7 @@ from sandbox.images.apt import (
     one_line_sources,
     stanza_sources,
 )
+from sandbox.images.errors import ImageError
 
 _DEBIAN_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _STANZAS = """\
@@ -81,10 +82,9 @@ def test_one_line_entries(line: str, mirror: Mirror) -> None:
         "",
     ],
 )
-def test_without_a_mirror_of_debian_it_is_debians_own(line: str) -> None:
-    found = mirror_for("bookworm", one_line_sources(line))
-
-    assert found == Mirror("http://deb.debian.org/debian", _DEBIAN_KEYS)
+def test_without_a_mirror_of_debian_it_is_told_how_to_have_one(line: str) -> None:
+    with pytest.raises(ImageError, match=r"no mirror of Debian: name one .* or .* --base IMAGE"):
+        mirror_for("bookworm", one_line_sources(line))
 
 
 def test_a_mirror_of_the_release_goes_before_those_of_others() -> None:

@@ -52,6 +52,7 @@ def test_what_debootstrap_says_last_is_told(
     _add_debootstrap(tools, "echo I: Retrieving; echo E: Invalid Release signature >&2; exit 1")
     keys = tmp_path / "keys.gpg"
     keys.touch()
+    (tmp_path / "sources.list").write_text("deb http://a.example/debian bookworm main\n")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr("sandbox.images.apt._DEFAULT_KEYRING", str(keys))
     monkeypatch.setattr("sandbox.images.apt._CONFIGURATION", tmp_path)
