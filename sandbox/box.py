@@ -15,7 +15,15 @@ from typing import Any, Self
 
 from sandbox.engine import Container
 from sandbox.inside.frames import HEAD, MOST_HEADER, packed
-from sandbox.languages import BUILD, BUILD_BYTES, ENVIRONMENT, WORK, WORK_BYTES
+from sandbox.languages import (
+    BUILD,
+    BUILD_BYTES,
+    COMPILE_LIMITS,
+    ENVIRONMENT,
+    WORK,
+    WORK_BYTES,
+    Language,
+)
 from sandbox.model import ExitFacts, Limits, Stopped
 
 _READY_S = 30.0
@@ -56,6 +64,17 @@ class Command:
     stdin: bytes = b""
     files: tuple[tuple[str, bytes], ...] = ()
     compiles: bool = False
+
+    @classmethod
+    def to_compile(cls, language: Language, source: str) -> Self:
+        """Returns the command that compiles a program."""
+        content = source.encode("utf-8", "replace")
+        return cls(
+            argv=language.compile,
+            limits=COMPILE_LIMITS,
+            files=((language.file, content),),
+            compiles=True,
+        )
 
     def frame(self) -> bytes:
         """Returns it as the runner reads it."""

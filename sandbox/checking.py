@@ -129,13 +129,7 @@ async def language_of(program: Program) -> Language:
 
 async def _compile(box: Box, language: Language, program: Program) -> str:
     """Compiles a checker; returns why it cannot be used, empty if it can."""
-    command = Command(
-        argv=language.compile,
-        limits=COMPILE_LIMITS,
-        files=((language.file, program.source.encode("utf-8", "replace")),),
-        compiles=True,
-    )
-    compiled = await box.run(command)
+    compiled = await box.run(Command.to_compile(language, program.source))
     if verdict_of(compiled, COMPILE_LIMITS) is Verdict.ACCEPTED:
         return ""
     said = (compiled.stderr or compiled.stdout).decode("utf-8", "replace")

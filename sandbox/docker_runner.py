@@ -235,18 +235,11 @@ class DockerRunner:
             checking.close()
 
     async def _compile(self, box: Box, job: Job, language: Language) -> CompileResult:
-        source = job.program.source.encode("utf-8", "replace")
-        command = Command(
-            argv=language.compile,
-            limits=COMPILE_LIMITS,
-            files=((language.file, source),),
-            compiles=True,
-        )
         limiting = (
             asyncio.create_task(self._limit_memory(box, job)) if language.checks_only else None
         )
         try:
-            facts = await box.run(command)
+            facts = await box.run(Command.to_compile(language, job.program.source))
         finally:
             if limiting is not None:
                 await asyncio.wait([limiting])
