@@ -1,6 +1,6 @@
 """The languages: how each is compiled and run, and what a case may use.
 
-Sources lie in `/build`, which the program can read and not write; `/work` is where a
+Sources lie in `/build`, which the program can read and not write; `/scratch` is where a
 process starts and may write, and it is emptied after each. Adding a language takes a
 row here, its packages in `images/packages.txt`, and its programs in the tests.
 """
@@ -12,7 +12,7 @@ from sandbox.java_names import JavaNames, java_names
 from sandbox.model import MIB, LanguageInfo, Limits
 
 BUILD = "/build"
-WORK = "/work"
+WORK = "/scratch"
 BUILD_BYTES, WORK_BYTES = 256 * MIB, 64 * MIB
 
 DEFAULT_LIMITS = Limits(
@@ -64,7 +64,7 @@ class Language:
         title: Its name for people.
         file: Name of the file that holds the source.
         compile: Command that compiles, or checks the syntax, in `/build`.
-        run: Command that runs what was compiled, in `/work`.
+        run: Command that runs what was compiled, in `/scratch`.
         version: Command that prints the version of its tools, run once for an image.
         time_factor: How much longer than `DEFAULT_LIMITS` a case may take.
         memory_factor: How much more memory it may have.

@@ -17,7 +17,7 @@ from .frames import Frames
 from .spawn import Process
 from .watch import HostGoneError, Watcher
 
-_WORK = "/work"
+_WORK = "/scratch"
 _TOOLCHAINS = "/opt/sandbox/toolchains.json"
 _TERMINALS = "/dev/pts/ptmx"
 

@@ -164,7 +164,7 @@ def hardened() -> dict[str, Any]:
         "user": "65534:65534",
         "network_mode": "none",
         "read_only": True,
-        "tmpfs": {"/work": "rw,exec,nosuid,nodev,size=64m,nr_inodes=16384,mode=1777"},
+        "tmpfs": {"/scratch": "rw,exec,nosuid,nodev,size=64m,nr_inodes=16384,mode=1777"},
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges", f"seccomp={profile()}"],
         "ipc_mode": "none",
@@ -172,7 +172,7 @@ def hardened() -> dict[str, Any]:
         "memswap_limit": memory,
         "pids_limit": LIMITS.processes,
         "log_config": docker.types.LogConfig(type="none"),
-        "working_dir": "/work",
+        "working_dir": "/scratch",
     }
 
 

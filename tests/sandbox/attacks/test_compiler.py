@@ -44,7 +44,14 @@ async def _compiled(runner: DockerRunner, language: str, source: str) -> tuple[V
 
 @pytest.mark.parametrize(
     "name",
-    ["/proc/1/environ", "/proc/1/mem", "/proc/1/fd/0", "/etc/shadow", "/root/x", "/work/../root/x"],
+    [
+        "/proc/1/environ",
+        "/proc/1/mem",
+        "/proc/1/fd/0",
+        "/etc/shadow",
+        "/root/x",
+        "/scratch/../root/x",
+    ],
 )
 @pytest.mark.parametrize("how", ['#include "{}"', '__asm__(".incbin \\"{}\\"");'])
 async def test_it_reads_nothing_that_is_shut(runner: DockerRunner, name: str, how: str) -> None:
@@ -139,7 +146,7 @@ int main(void) {
     for (number = 0; (each = readdir(all));) if (atoi(each->d_name) > 0) number++;
     closedir(all);
   }
-  DIR *work = opendir("/work"); int files = 0;
+  DIR *work = opendir("/scratch"); int files = 0;
   while ((each = readdir(work))) files++;
   struct stat build; stat("/build/main", &build);
   printf("%d %d %d %o\\n", number, files, build.st_uid != getuid(), build.st_mode & 07777);
@@ -163,9 +170,9 @@ for name in ("/build/main.py", "/build/main", "/build/json.py", "/build/new"):
     found["grow " + name] = attempt(os.truncate, name, 0)
 found["folder"] = attempt(os.chmod, "/build", 0o777)
 found["new folder"] = attempt(os.mkdir, "/build/json")
-found["away"] = attempt(os.rename, "/build/main.py", "/work/main.py")
-found["over"] = attempt(os.rename, "/work", "/build/main.py")
-found["link"] = attempt(os.symlink, "/work", "/build/link")
+found["away"] = attempt(os.rename, "/build/main.py", "/scratch/main.py")
+found["over"] = attempt(os.rename, "/scratch", "/build/main.py")
+found["link"] = attempt(os.symlink, "/scratch", "/build/link")
 found["hard link"] = attempt(os.link, "/build/main.py", "/build/other.py")
 file = os.open("/build/main.py", os.O_RDONLY)
 found["reopened"] = attempt(os.open, f"/proc/self/fd/{file}", os.O_RDWR)
@@ -201,8 +208,8 @@ async def test_a_compiler_that_was_taken_over_leaves_nothing(
 if os.getcwd() == "/build":
     import socket
     os.chmod("/build/main.py", 0o4755)
-    os.mkdir("/work/left", 0o000)
-    open("/work/file", "w").close()
+    os.mkdir("/scratch/left", 0o000)
+    open("/scratch/file", "w").close()
     one = socket.socket(socket.AF_UNIX)
     one.bind("\\0left")
     if os.fork() == 0:
@@ -220,7 +227,7 @@ for _ in range(200):
         break
     time.sleep(0.01)
 names = [line.split()[7:] for line in open("/proc/net/unix").read().splitlines()[1:]]
-say([others, os.listdir("/work"), [name for name in names if name]])
+say([others, os.listdir("/scratch"), [name for name in names if name]])
 """,
         b"",
         b"",

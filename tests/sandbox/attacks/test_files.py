@@ -51,7 +51,7 @@ say({"folders": folders, "files": files, "devices": devices,
         limits=_ROOMY,
     )
     said = outcome.said()
-    assert said["folders"] == ["/work"]
+    assert said["folders"] == ["/scratch"]
     assert not said["shm"]
     assert said["mqueue"] == "EROFS"
     # Of its own process, which ends with it; writing most of them is refused as well.
@@ -78,20 +78,20 @@ async def test_its_folder_and_the_count_of_files_are_bounded(runner: DockerRunne
         """
 written = 0
 try:
-    with open("/work/one", "wb", buffering=0) as one, open("/work/two", "wb", buffering=0) as two:
+    with open("/scratch/one", "wb", buffering=0) as one, open("/scratch/two", "wb", buffering=0) as two:
         while written < 300 << 20:
             written += one.write(bytes(1 << 20)) + two.write(bytes(1 << 20))
 except OSError as error:
     why = errno.errorcode[error.errno]
-os.unlink("/work/one")
-os.unlink("/work/two")
+os.unlink("/scratch/one")
+os.unlink("/scratch/two")
 number = 0
 try:
     while number < 1000000:
-        os.close(os.open(f"/work/{number}", os.O_CREAT | os.O_WRONLY))
+        os.close(os.open(f"/scratch/{number}", os.O_CREAT | os.O_WRONLY))
         number += 1
 except OSError as error:
-    say([written, why, number, errno.errorcode[error.errno], len(os.listdir("/work"))])
+    say([written, why, number, errno.errorcode[error.errno], len(os.listdir("/scratch"))])
 """,
         b"",
         b"",
@@ -118,7 +118,7 @@ def longer(file):
     finally:
         os.ftruncate(file, 64 << 20)
         os.close(file)
-say([longer(os.memfd_create("one")), longer(os.open("/work/two", os.O_CREAT | os.O_RDWR)),
+say([longer(os.memfd_create("one")), longer(os.open("/scratch/two", os.O_CREAT | os.O_RDWR)),
      resource.getrlimit(resource.RLIMIT_FSIZE)])
 """,
         limits=_ROOMY,
@@ -133,8 +133,8 @@ async def test_nothing_is_left_to_the_next_case_whatever_its_mode_and_name(
         runner,
         """
 import socket
-found = [os.fsencode(name).hex() for name in os.listdir("/work")]
-os.chdir("/work")
+found = [os.fsencode(name).hex() for name in os.listdir("/scratch")]
+os.chdir("/scratch")
 for name in (b"two\\nlines", b"\\xff\\xfe", b" ", b"-rf", b"*", b"\\x1b[2J", b"x" * 255, b"..."):
     open(name, "w").close()
     os.chmod(name, 0)
@@ -145,7 +145,7 @@ for folder in ("a/b/c", "a/b", "a"):
     os.chmod(folder, 0)
 os.mkdir("sticky")
 os.chmod("sticky", 0o1000)
-for target in ("/", "/work", "/opt/sandbox", "/proc/1/root", "nowhere", "loop", "/build"):
+for target in ("/", "/scratch", "/opt/sandbox", "/proc/1/root", "nowhere", "loop", "/build"):
     os.symlink(target, "to" + target.replace("/", "_"))
 os.symlink("loop", "loop")
 listens = socket.socket(socket.AF_UNIX)
@@ -161,9 +161,9 @@ made = {
     "setuid": attempt(os.chmod, "held", 0o6777),
     "linked out": attempt(os.link, "/build/main.py", "main.py"),
     "linked runner": attempt(os.link, "/opt/sandbox/runner.py", "runner.py"),
-    "away": attempt(os.rename, "/work", "/elsewhere"),
-    "gone": attempt(os.rmdir, "/work"),
-    "moded": attempt(os.chmod, "/work", 0o777),
+    "away": attempt(os.rename, "/scratch", "/elsewhere"),
+    "gone": attempt(os.rmdir, "/scratch"),
+    "moded": attempt(os.chmod, "/scratch", 0o777),
 }
 # Append-only and immutable.
 import fcntl, struct
@@ -187,8 +187,8 @@ async def test_deep_folders_are_removed(runner: DockerRunner) -> None:
     outcome = await attack(
         runner,
         """
-found = os.listdir("/work")
-os.chdir("/work")
+found = os.listdir("/scratch")
+os.chdir("/scratch")
 depth = 0
 try:
     while depth < 1500:
@@ -228,8 +228,8 @@ for path, names, plain in os.walk("/"):
                 found.append(os.path.join(path, name))
         except OSError:
             pass
-shutil.copy("/usr/bin/id", "/work/id")
-os.chmod("/work/id", 0o6755)
+shutil.copy("/usr/bin/id", "/scratch/id")
+os.chmod("/scratch/id", 0o6755)
 status = dict(line.split(":\\t") for line in open("/proc/self/status").read().splitlines())
 become = {name: attempt(getattr(os, name), 0) for name in ("setuid", "setgid", "seteuid")}
 say({"found": found, "user": os.getresuid(), "group": os.getresgid(), "groups": os.getgroups(),
@@ -255,7 +255,7 @@ async def test_nothing_reaches_the_layer_on_the_host(runner: DockerRunner) -> No
             """
 for folder in ("/", "/etc", "/usr", "/var", "/run", "/opt", "/home", "/root", "/build", "/dev"):
     attempt(lambda: open(folder + "/left", "wb").write(bytes(1 << 20)))
-open("/work/left", "wb").write(bytes(1 << 20))
+open("/scratch/left", "wb").write(bytes(1 << 20))
 time.sleep(60)
 """,
             limits=replace(SMALL, wall_s=3.0),

@@ -39,24 +39,24 @@ static void attack(const char *name, long number, long a, long b, long c, long d
 # With arguments that would do no harm if the wall fell.
 _FATAL = """
     acct/0,0,0,0 add_key/(long)"user",(long)"x",(long)"y",1 bpf/0,0,0,0 delete_module/(long)"x",0,0,0
-    finit_module/-1,(long)"",0,0 fsopen/(long)"tmpfs",0,0,0 fspick/-100,(long)"/work",0,0
+    finit_module/-1,(long)"",0,0 fsopen/(long)"tmpfs",0,0,0 fspick/-100,(long)"/scratch",0,0
     init_module/0,0,(long)"",0 ioperm/0,1,1,0 iopl/3,0,0,0 kcmp/1,getpid(),0,0
-    kexec_load/0,0,0,0 keyctl/0,-3,0,0 mount/(long)"x",(long)"/work",(long)"tmpfs",0
+    kexec_load/0,0,0,0 keyctl/0,-3,0,0 mount/(long)"x",(long)"/scratch",(long)"tmpfs",0
     move_mount/-1,(long)"",-1,(long)"" open_by_handle_at/-100,0,0,0 open_tree/-100,(long)"/",1,0
     name_to_handle_at/-100,(long)"/",0,0 perf_event_open/0,0,-1,-1 pidfd_getfd/-1,0,0,0
     pivot_root/(long)".",(long)".",0,0 process_vm_readv/1,0,0,0 process_vm_writev/1,0,0,0
     process_madvise/-1,0,0,0 ptrace/16,1,0,0 quotactl/0,0,0,0 reboot/0,0,0,0
-    request_key/(long)"user",(long)"x",0,-3 setns/-1,0,0,0 swapon/(long)"/work/x",0,0,0
-    swapoff/(long)"/work/x",0,0,0 umount2/(long)"/work",0,0,0 unshare/0x10000000,0,0,0
+    request_key/(long)"user",(long)"x",0,-3 setns/-1,0,0,0 swapon/(long)"/scratch/x",0,0,0
+    swapoff/(long)"/scratch/x",0,0,0 umount2/(long)"/scratch",0,0,0 unshare/0x10000000,0,0,0
     userfaultfd/0,0,0,0 vhangup/0,0,0,0
 """
 _REFUSED = """
-    mknod/(long)"/work/x",0020600,0x103,0 mknodat/-100,(long)"/work/x",0060600,0x800
-    chroot/(long)"/work",0,0,0 sethostname/(long)"x",1,0,0 setdomainname/(long)"x",1,0,0
+    mknod/(long)"/scratch/x",0020600,0x103,0 mknodat/-100,(long)"/scratch/x",0060600,0x800
+    chroot/(long)"/scratch",0,0,0 sethostname/(long)"x",1,0,0 setdomainname/(long)"x",1,0,0
     settimeofday/0,0,0,0 clock_settime/0,0,0,0 adjtimex/0,0,0,0 clock_adjtime/0,0,0,0
     syslog/2,0,0,0 personality/0x0040000,0,0,0 modify_ldt/0,0,0,0 seccomp/0,0,0,0
     memfd_secret/0,0,0,0 mbind/0,0,0,0 set_mempolicy/0,0,0,0 migrate_pages/1,0,0,0
-    fanotify_init/0,0,0,0 setxattr/(long)"/work",(long)"user.x",0,0 sync/0,0,0,0
+    fanotify_init/0,0,0,0 setxattr/(long)"/scratch",(long)"user.x",0,0 sync/0,0,0,0
     shmget/0,4096,01666,0 shmat/0,0,0,0 semget/0,1,01666,0 msgget/0,01666,0,0
     mq_open/(long)"x",0102,0666,0 mq_unlink/(long)"x",0,0,0 io_setup/1,0,0,0
     clone/0x10000011,0,0,0 clone/0x40000011,0,0,0 clone/0x00020011,0,0,0
@@ -96,7 +96,7 @@ async def test_a_call_that_only_an_attack_makes_does_nothing(
     [
         "syscall(SYS_ptrace, 16, 1, 0, 0)",
         "syscall(SYS_unshare, 0x10000000)",
-        'syscall(SYS_mount, "x", "/work", "tmpfs", 0, 0)',
+        'syscall(SYS_mount, "x", "/scratch", "tmpfs", 0, 0)',
         "syscall(SYS_bpf, 0, 0, 0)",
         "syscall(SYS_keyctl, 0, -3, 0)",
         "syscall(0x40000000 | SYS_getpid)",
@@ -163,10 +163,10 @@ nodes = sorted(
 )
 pid = os.fork()
 if pid == 0:
-    os.chdir("/work")
+    os.chdir("/scratch")
     os.abort()
 _, status = os.waitpid(pid, 0)
-say([nodes, os.WTERMSIG(status), os.WCOREDUMP(status), os.listdir("/work")])
+say([nodes, os.WTERMSIG(status), os.WCOREDUMP(status), os.listdir("/scratch")])
 """,
     )
     nodes, number, dumped, left = outcome.said()

@@ -83,11 +83,11 @@ async def test_the_runner_outlives_whatever_fills_a_small_limit(
         runner,
         """
 number = 0
-while attempt(os.mkdir, f"/work/{number:0200}") == "done":
+while attempt(os.mkdir, f"/scratch/{number:0200}") == "done":
     number += 1
-    if attempt(os.symlink, "x" * 4000, f"/work/{number:0200}/link") == "done" and number % 8:
+    if attempt(os.symlink, "x" * 4000, f"/scratch/{number:0200}/link") == "done" and number % 8:
         continue
-    with open(f"/work/{number:0200}/file", "wb", buffering=0) as file:
+    with open(f"/scratch/{number:0200}/file", "wb", buffering=0) as file:
         attempt(file.write, bytes(64 << 10))
 """,
         b"",
@@ -132,7 +132,7 @@ def value(*names):
 say({"memory": value("memory/memory.limit_in_bytes", "memory.max"),
      "with swap": value("memory/memory.memsw.limit_in_bytes"),
      "swap": value("memory.swap.max"),
-     "swapon": in_child(call, 167, b"/work/swap", 0)})
+     "swapon": in_child(call, 167, b"/scratch/swap", 0)})
 """,
     )
     said = outcome.said()

@@ -23,7 +23,7 @@ for _ in range(200):
         break
     time.sleep(0.01)
 listens = socket.socket(socket.AF_UNIX)
-found = {"processes": mine, "files": os.listdir("/work"), "name": attempt(listens.bind, "\\0left")}
+found = {"processes": mine, "files": os.listdir("/scratch"), "name": attempt(listens.bind, "\\0left")}
 say(found)
 """
 
@@ -127,11 +127,11 @@ if sys.stdin.read():
             listens.bind("\\0left")
             ctypes.CDLL(None).prctl(36, 1)
             while True:
-                with open("/work/alive", "a") as file:
+                with open("/scratch/alive", "a") as file:
                     file.write("x")
                 time.sleep(0.01)
         os._exit(0)
-    while not os.path.exists("/work/alive"):
+    while not os.path.exists("/scratch/alive"):
         time.sleep(0.01)
     END
 """

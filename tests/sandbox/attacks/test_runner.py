@@ -56,7 +56,7 @@ for name in os.listdir("/opt/sandbox") + ["new"]:
     path = "/opt/sandbox/" + name
     found["write " + name] = attempt(open, path, "ab")
     found["remove " + name] = attempt(os.unlink, path)
-    found["over " + name] = attempt(os.rename, "/work", path)
+    found["over " + name] = attempt(os.rename, "/scratch", path)
     found["mode " + name] = attempt(os.chmod, path, 0o777)
 for path in ("/usr/bin/python3", "/usr/lib/python3.11/json/__init__.py", "/etc/ld.so.preload",
              "/etc/passwd", "/lib/x86_64-linux-gnu/libc.so.6", "/usr/lib/python3.11/site.py"):
