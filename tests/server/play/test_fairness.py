@@ -50,8 +50,9 @@ async def test_a_run_does_not_starve_another_at_its_provider(tmp_path: Path) -> 
     begun = order.index("late")
     both = order[begun : begun + 80]
     shares = Counter(both)
-    assert abs(shares["early"] - shares["late"]) <= 1, shares
-    # Calls that leave in the same moment may arrive in any order.
+    # Places are given in strict turns (see models/test_fairness.py); the calls under way at
+    # either end of the stretch may arrive in any order.
+    assert abs(shares["early"] - shares["late"]) <= endpoint.max_in_flight, shares
     assert all(set(both[at : at + 6]) == {"early", "late"} for at in range(len(both) - 6))
 
 
