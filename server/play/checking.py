@@ -11,7 +11,7 @@ from sandbox.model import MIB, Case
 from server.league.gate import Decision, Ran, decide, to_run, together, with_inputs
 from server.league.programs import Code, ProgrammingQuestion
 from server.play.executing import Executed, Executing
-from server.play.sandbox_failures import execute_surely, failure_anywhere
+from server.play.sandbox_failures import execute_surely
 from server.store.execution_records import ExecutionRecord, Purpose
 
 # An input is printed by a program as an output is, and may be larger than most.
@@ -51,7 +51,7 @@ async def check(
         attempt: Which version of the question it is, from 0.
 
     Raises:
-        sandbox.runner.SandboxError: The sandbox cannot run programs, or failed twice on one.
+        sandbox.runner.SandboxError: The sandbox cannot run programs.
     """
     records: list[ExecutionRecord] = []
 
@@ -73,12 +73,13 @@ async def check(
         generator = question.generator
         # An input that changes is another one after a restart, when the check is made again.
         made, again = await _twice(
+            executing,
             lambda: executing.execute(
                 generator,
                 [Case(case.input.encode("utf-8", "replace")) for case in wanted.values()],
                 of_setter=True,
                 output_bytes=_GENERATED_BYTES,
-            )
+            ),
         )
         keep(made, Purpose.GENERATOR, generator, list(wanted))
         generated = await asyncio.to_thread(together, _ran(made), _ran(again))
@@ -88,7 +89,8 @@ async def check(
     checker = question.checker.checker
     # The second time nothing is new but the time: what changes then cannot be expected.
     first, second = await _twice(
-        lambda: executing.execute(question.reference, cases, checker, of_setter=True)
+        executing,
+        lambda: executing.execute(question.reference, cases, checker, of_setter=True),
     )
     keep(first, Purpose.REFERENCE, question.reference, numbers)
     keep(second, Purpose.REFERENCE_AGAIN, question.reference, numbers)
@@ -101,13 +103,13 @@ def _ran(executed: Executed) -> Ran:
     return Ran(compiled=executed.compiled, cases=executed.cases)
 
 
-async def _twice(execute: Callable[[], Awaitable[Executed]]) -> tuple[Executed, Executed]:
+async def _twice(
+    executing: Executing, execute: Callable[[], Awaitable[Executed]]
+) -> tuple[Executed, Executed]:
     """Executes a program twice at once; where one run fails, the other does not go on alone."""
     try:
         async with asyncio.TaskGroup() as group:
-            one, other = (
-                group.create_task(execute_surely(execute, failure_anywhere)) for _ in range(2)
-            )
+            one, other = (group.create_task(execute_surely(executing, execute)) for _ in range(2))
     except BaseExceptionGroup as failed:
         raise failed.exceptions[0] from None
     return one.result(), other.result()

@@ -27,13 +27,13 @@ from server.league.replies import JudgmentReply, names_maker, read_scores
 from server.league.schedule import Role, StepKey
 from server.league.scoring import Mark, score_marks
 from server.models.chat import ChatRequest
-from server.play.answer_runs import held_to_checker
+from server.play.answer_runs import held_to_account
 from server.play.asker import Asker, StepAsked
 from server.play.checking import Checked, check
 from server.play.executing import Executing, RunStoppedError
 from server.play.ports import RunStore
 from server.play.programming_requests import ProgrammingRequests
-from server.play.sandbox_failures import execute_surely, failure_on_compiler
+from server.play.sandbox_failures import execute_surely
 from server.play.subjects import Done
 from server.play.versions import Version, after_repairs, best_of
 from server.store.execution_records import ExecutionRecord, Purpose, QuestionCaseRecord
@@ -359,13 +359,13 @@ class Programming:
         cases = [Case(case.input, case.expected, case.name) for case in kept]
         try:
             executed = await execute_surely(
+                self._executing,
                 lambda: self._executing.execute(code, cases, question.question.checker.checker),
-                failure_on_compiler,
             )
         except SandboxError as error:
             self._pause(error)
             return None
-        return held_to_checker(executed).record(
+        return held_to_account(executed).record(
             round_index=key.round,
             participant=key.participant,
             purpose=Purpose.ANSWER,

@@ -1,11 +1,11 @@
-"""The sandbox fails on a program by itself: it is tried again, and then the run waits."""
+"""The sandbox fails on programs: the run waits, unless it fails on one program alone."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import pytest
-from llm_crowdsourced.v1 import run_pb2, run_service_pb2
+from llm_crowdsourced.v1 import execution_pb2, round_pb2, run_pb2, run_service_pb2
 
 from sandbox.model import CaseResult, CompileResult, Job, Result, Verdict
 from sandbox.runner import SandboxError, UnavailableError
@@ -36,14 +36,14 @@ def _by_exception() -> Result:
 
 
 class _FailingRunner(FakeRunner):
-    """Fails on so many executions of a program."""
+    """Fails on so many executions of a program; of every program if it is `None`."""
 
-    def __init__(self, source: str, fails: Fails, times: int) -> None:
+    def __init__(self, source: str | None, fails: Fails, times: int) -> None:
         super().__init__()
         self._source, self._fails, self.times = source, fails, times
 
     async def execute(self, job: Job) -> AsyncGenerator[Result, None]:
-        if job.program.source != self._source or self.times <= 0:
+        if self._source not in (None, job.program.source) or self.times <= 0:
             async for result in super().execute(job):
                 yield result
             return
@@ -54,28 +54,75 @@ class _FailingRunner(FakeRunner):
         yield result
 
 
-FAILURES = pytest.mark.parametrize(
+@pytest.mark.parametrize(
     ("source", "fails"),
-    [(ECHO, _on_case), (ECHO, _on_compiler), (ANSWER, _on_compiler)],
-    ids=["case of a reference", "compiler of a reference", "compiler of an answer"],
+    [(ECHO, _on_case), (ECHO, _on_compiler), (ANSWER, _on_case), (ANSWER, _on_compiler)],
+    ids=[
+        f"{part} of {who}" for who in ("a reference", "an answer") for part in ("case", "compiler")
+    ],
 )
-
-
-@FAILURES
-@pytest.mark.parametrize("again", [False, True], ids=["once", "again"])
-async def test_it_is_tried_once_more_and_then_the_run_waits(
-    tmp_path: Path, source: str, fails: Fails, again: bool
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_program_that_it_failed_on_is_tried_again(
+    tmp_path: Path, source: str, fails: Fails, times: int
 ) -> None:
-    runner = _FailingRunner(source, fails, 1000 if again else 1)
-    await _plays(tmp_path, runner, f"the sandbox failed twice on a program: {LOST}" * again)
+    # Of a reference, two runs are made at once: either may fail.
+    await _plays(tmp_path, _FailingRunner(source, fails, times))
+
+
+@pytest.mark.parametrize("fails", [_on_case, _on_compiler])
+async def test_where_it_fails_on_every_program_the_run_waits(tmp_path: Path, fails: Fails) -> None:
+    runner = _FailingRunner(None, fails, 1000)
+    await _plays(tmp_path, runner, f"the sandbox fails on every program: {LOST}")
 
 
 @pytest.mark.parametrize("source", [ECHO, ANSWER], ids=["reference", "answer"])
-async def test_any_failure_of_the_sandbox_makes_the_run_wait(tmp_path: Path, source: str) -> None:
+async def test_where_it_cannot_run_programs_the_run_waits(tmp_path: Path, source: str) -> None:
     await _plays(tmp_path, _FailingRunner(source, _by_exception, 1000), LOST)
 
 
-async def _plays(folder: Path, runner: _FailingRunner, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("fails", "verdict", "said"),
+    [
+        (_on_case, execution_pb2.VERDICT_ACCEPTED, f"the sandbox failed on it each time: {LOST}"),
+        (_on_compiler, execution_pb2.VERDICT_COMPILE_ERROR, ""),
+    ],
+)
+async def test_an_answer_that_alone_ends_its_container_has_failed(
+    tmp_path: Path, fails: Fails, verdict: execution_pb2.Verdict.ValueType, said: str
+) -> None:
+    """It gains nothing by it: its case does not pass, and does not go uncounted."""
+    played = await _played(tmp_path, _FailingRunner(ANSWER, fails, 1000))
+    for each in played:
+        assert each.question.check.verified
+        for answer in each.answers:
+            execution = answer.execution
+            assert (execution.pass_rate, execution.compile.verdict) == (0, verdict)
+            assert [case.detail for case in execution.cases] == [said] * bool(said)
+            if not said:
+                assert LOST in execution.compile.message
+
+
+@pytest.mark.parametrize("fails", [_on_case, _on_compiler])
+async def test_a_reference_that_alone_ends_its_container_leaves_its_question_unverified(
+    tmp_path: Path, fails: Fails
+) -> None:
+    played = await _played(tmp_path, _FailingRunner(ECHO, fails, 1000))
+    for each in played:
+        check_ = each.question.check
+        assert (check_.verified, check_.dropped_cases) == (False, 3)
+        assert "the sandbox failed on it" in check_.detail
+        assert not any(answer.execution.HasField("pass_rate") for answer in each.answers)
+
+
+async def _plays(folder: Path, runner: _FailingRunner, reason: str = "") -> None:
+    """Plays a league in which all goes well once the sandbox does."""
+    played = await _played(folder, runner, reason)
+    for each in played:
+        assert (each.question.check.verified, each.question.check.dropped_cases) == (True, 0)
+        assert [a.execution.pass_rate for a in each.answers] == [1, 1]
+
+
+async def _played(folder: Path, runner: _FailingRunner, reason: str = "") -> list[round_pb2.Round]:
     """Plays a league to its end, mending the sandbox once it waits where there is a reason."""
     script = LeagueScript(lambda a: program(ANSWER) if a.role == "answer" else plain(a))
     async with (
@@ -92,9 +139,7 @@ async def _plays(folder: Path, runner: _FailingRunner, reason: str) -> None:
         played = await rounds(server)
     assert outcomes(played) == {"question OK": 3, "answer OK": 6, "judgment OK": 9}
     assert set(script.times().values()) == {1}
-    for each in played:
-        assert (each.question.check.verified, each.question.check.dropped_cases) == (True, 0)
-        assert [a.execution.pass_rate for a in each.answers] == [1, 1]
+    return played
 
 
 class _OneRunFails(FakeRunner):
