@@ -329,7 +329,8 @@ def _ending(result: CaseResult) -> str:
         case Verdict.MEMORY_LIMIT:
             return "reaches the memory limit"
         case Verdict.OUTPUT_LIMIT:
-            return "prints more than a program may"
+            why = f": {result.detail}" if result.detail else ""
+            return f"prints more than a program may{why}"
         case Verdict.SECURITY_VIOLATION:
             return "makes a system call that is forbidden"
         case _ if facts.signal is not None:

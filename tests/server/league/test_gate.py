@@ -72,6 +72,10 @@ def test_a_compiler_that_reached_a_limit_is_named_without_figures() -> None:
         (gated.result(b"", Verdict.MEMORY_LIMIT), "the reference reaches the memory limit"),
         (gated.result(b"1", Verdict.OUTPUT_LIMIT), "the reference prints more than a program may"),
         (
+            replace(gated.result(b"1", Verdict.OUTPUT_LIMIT), detail="its outputs are too large"),
+            "the reference prints more than a program may: its outputs are too large",
+        ),
+        (
             gated.result(b"", Verdict.SECURITY_VIOLATION, exit_status=None, signal=31),
             "the reference makes a system call that is forbidden",
         ),
