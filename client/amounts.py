@@ -6,6 +6,10 @@ _TIME = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|min)?")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(b|[kmg]i?b?)?", re.IGNORECASE)
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0}
 _POWERS = {"k": 1, "m": 2, "g": 3}
+# Of the messages that carry them.
+_LEAST_SECONDS = 1e-9
+_MOST_SECONDS = 1e11
+_MOST_BYTES = (1 << 63) - 1
 _BINARY = 1024
 _DECIMAL = 1000
 
@@ -14,11 +18,11 @@ def seconds(text: str) -> float:
     """Returns a time in seconds; a number alone is seconds.
 
     Raises:
-        ValueError: It is none, or 0.
+        ValueError: It is none, or 0, or longer than any.
     """
     found = _TIME.fullmatch(text)
     value = float(found[1]) * _SECONDS[found[2] or "s"] if found else 0.0
-    if not 0 < value < float("inf"):
+    if not _LEAST_SECONDS <= value <= _MOST_SECONDS:
         raise ValueError
     return value
 
@@ -27,19 +31,14 @@ def size(text: str) -> int:
     """Returns a size in bytes; a number alone is bytes, and `M` is `MiB`.
 
     Raises:
-        ValueError: It is none, or less than a byte.
+        ValueError: It is none, or less than a byte, or more than any.
     """
     found = _SIZE.fullmatch(text)
     if not found:
         raise ValueError
     unit = (found[2] or "b").lower()
     base = _DECIMAL if unit in {"kb", "mb", "gb"} else _BINARY
-    value = int(float(found[1]) * base ** _POWERS.get(unit[0], 0))
-    if value < 1:
+    value = float(found[1]) * base ** _POWERS.get(unit[0], 0)
+    if not 1 <= value < _MOST_BYTES:
         raise ValueError
-    return value
-
-
-# argparse names a type in its errors.
-seconds.__name__ = "time such as 2s or 500ms"
-size.__name__ = "size such as 256MiB"
+    return int(value)

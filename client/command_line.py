@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
@@ -24,9 +24,19 @@ exit status:
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one sentence what is wrong; the usage, which is long, would hide it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the command."""
+        told = message.removeprefix("argument ")
+        say(f"{told[0].upper()}{told[1:]}; see --help.", "red")
+        raise SystemExit(ExitStatus.USAGE)
+
+
 def parser(description: str, example: str, statuses: str = _STATUSES) -> argparse.ArgumentParser:
     """Returns a parser whose help ends with an example and the exit statuses."""
-    return argparse.ArgumentParser(
+    return _Parser(
         description=description,
         epilog=f"example:\n  {example}\n\n{statuses}",
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -13,8 +13,10 @@ from llm_crowdsourced.v1 import execution_pb2, sandbox_service_pb2
 
 from client import command_line, execute_arguments
 from client.connection import Connection, connect
+from client.execute_refusals import in_options
 from client.execution_view import ExecutionView, languages
 from client.exit_status import ExitStatus
+from client.failures import CallError
 from client.interrupts import Interrupts
 from client.program_files import read_request
 from client.screen import results, say
@@ -55,10 +57,7 @@ async def _list(connection: Connection, *, as_json: bool) -> int:
 
 def main(argv: list[str]) -> int:
     """Runs a program and returns the exit status."""
-    options = execute_arguments.parser(__doc__ or "")
-    arguments = options.parse_args(argv)
-    if bool(arguments.source) == arguments.list:
-        options.error("name the file of a program, or --list for the languages")
+    arguments = execute_arguments.parse(__doc__ or "", argv)
 
     async def command(_: Interrupts) -> int:
         target = command_line.target(arguments)
@@ -67,11 +66,14 @@ def main(argv: list[str]) -> int:
                 return await _list(connection, as_json=arguments.json)
         request = read_request(arguments)
         async with connect(target, joins=True) as connection:
-            if arguments.json:
-                return await _execute(connection, request, None)
-            view = ExecutionView(results(), list(request.cases), whole=arguments.show)
-            with view.waiting():
-                return await _execute(connection, request, view)
+            try:
+                if arguments.json:
+                    return await _execute(connection, request, None)
+                view = ExecutionView(results(), list(request.cases), whole=arguments.show)
+                with view.waiting():
+                    return await _execute(connection, request, view)
+            except CallError as error:
+                raise in_options(error, arguments, request) from error
 
     return command_line.run(command)
 

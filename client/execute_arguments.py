@@ -1,9 +1,12 @@
 """The command line of `execute.py`."""
 
 import argparse
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from client import amounts, command_line
+from client import command_line
+from client.option_values import COUNT, SIZE, TIME
 
 _STATUSES = """\
 exit status:
@@ -12,14 +15,27 @@ exit status:
 """
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+_NEGATIVE = re.compile(r"-\d")
 
 
-_positive.__name__ = "whole number from 1"
+def parse(description: str, words: Sequence[str]) -> argparse.Namespace:
+    """Reads a command line; ends the command where it cannot be."""
+    options = parser(description)
+    arguments = options.parse_args(_joined(words))
+    if bool(arguments.source) == arguments.list:
+        options.error("name the file of a program, or --list for the languages")
+    return arguments
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Makes one word of such as `--time -1s`, whose value argparse would take for an option."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1][2:] and joined[-1].startswith("--") and _NEGATIVE.match(word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -84,14 +100,8 @@ def _add_cases(options: argparse.ArgumentParser) -> None:
 
 def _add_limits(options: argparse.ArgumentParser) -> None:
     group = options.add_argument_group("limits of each case", "The language's if left out.")
-    group.add_argument("--time", type=amounts.seconds, metavar="TIME", help="CPU time, as 2s")
-    group.add_argument(
-        "--wall", type=amounts.seconds, metavar="TIME", help="time by the clock, as 10s"
-    )
-    group.add_argument("--memory", type=amounts.size, metavar="SIZE", help="as 256MiB")
-    group.add_argument(
-        "--output", type=amounts.size, metavar="SIZE", help="what it may print, as 4MiB"
-    )
-    group.add_argument(
-        "--processes", type=_positive, metavar="N", help="processes and threads at once"
-    )
+    group.add_argument("--time", type=TIME, metavar="TIME", help="CPU time, as 2s")
+    group.add_argument("--wall", type=TIME, metavar="TIME", help="time by the clock, as 10s")
+    group.add_argument("--memory", type=SIZE, metavar="SIZE", help="as 256MiB")
+    group.add_argument("--output", type=SIZE, metavar="SIZE", help="what it may print, as 4MiB")
+    group.add_argument("--processes", type=COUNT, metavar="N", help="processes and threads at once")

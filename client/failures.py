@@ -46,11 +46,19 @@ class CallError(CommandError):
     Attributes:
         code: gRPC's status.
         reason: The server's `ErrorReason` without its prefix; may be empty.
+        violations: Why each field of the request that cannot be used is refused.
     """
 
     def __init__(self, message: str, error: grpc.aio.AioRpcError) -> None:
+        details = _details(error)
         self.code = error.code()
-        self.reason = _reason(_details(error))
+        self.reason = _reason(details)
+        self.violations = {
+            one_line(each.field): one_line(each.description)
+            for detail in details
+            if isinstance(detail, error_details_pb2.BadRequest)
+            for each in detail.field_violations
+        }
         refused = self.code in _REFUSALS or self.reason in _REFUSING_REASONS
         super().__init__(message, ExitStatus.REFUSED if refused else ExitStatus.ERROR)
 

@@ -34,6 +34,11 @@ def escaped(text: str) -> str:
     )
 
 
+def decodable(typed: str) -> str:
+    """Returns a word of the command line as UTF-8 can say it; bytes that are none become `?`."""
+    return typed.encode("utf-8", "replace").decode()
+
+
 def one_line(text: str, limit: int = 0) -> str:
     """Returns the text on one line, cut to `limit` characters if that is not 0."""
     line = _SPACES.sub(" ", clean(text)).strip()

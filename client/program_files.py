@@ -5,13 +5,14 @@ import re
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import BinaryIO
 
 from google.protobuf.duration_pb2 import Duration
 from llm_crowdsourced.v1 import execution_pb2, sandbox_service_pb2
 
 from client.exit_status import ExitStatus
 from client.failures import CommandError
-from client.plain import size
+from client.plain import decodable, size
 
 _LANGUAGES = {
     ".py": "python",
@@ -56,46 +57,82 @@ def read_request(arguments: argparse.Namespace) -> sandbox_service_pb2.ExecuteRe
     return request
 
 
-def _program(name: str, language: str = "") -> execution_pb2.Program:
-    data = sys.stdin.buffer.read() if name == "-" else _read(Path(name))
+def _program(name: str, language: str = "", option: str = "") -> execution_pb2.Program:
+    """Reads a program; `option` is what named its file, if any had to."""
+    data = _read_input() if name == "-" and not option else _read(name, option)
+    shown = "Standard input" if name == "-" and not option else _shown(name, option)
     try:
         source = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise CommandError(
-            f"{_shown(name)} is not UTF-8 text: byte {error.start} cannot be read.",
-            ExitStatus.USAGE,
+            f"{shown} is not UTF-8 text: byte {error.start} cannot be read.", ExitStatus.USAGE
         ) from error
     if not source.strip():
-        raise CommandError(f"{_shown(name)} is empty.", ExitStatus.USAGE)
+        raise CommandError(f"{shown} is empty.", ExitStatus.USAGE)
     told = language or _LANGUAGES.get(Path(name).suffix.lower(), "")
-    return execution_pb2.Program(language=told, source=source)
+    return execution_pb2.Program(language=decodable(told), source=source)
 
 
-def _shown(name: str) -> str:
-    return "Standard input" if name == "-" else name
+def _shown(name: str, option: str) -> str:
+    return decodable(f"{option}: {name}" if option else name)
 
 
-def _read(path: Path) -> bytes:
+def _read_input() -> bytes:
+    if sys.stdin is None:
+        raise CommandError("Standard input is closed.", ExitStatus.USAGE)
+    return _bounded(sys.stdin.buffer, "Standard input")
+
+
+def _read(name: str, option: str = "", hint: str = "") -> bytes:
+    shown = _shown(name, option)
     try:
-        return path.read_bytes()
+        with Path(name).open("rb") as file:
+            return _bounded(file, shown)
     except OSError as error:
-        raise CommandError(f"{path} cannot be read: {error.strerror}.", ExitStatus.USAGE) from error
+        raise CommandError(
+            f"{shown} cannot be read: {error.strerror}{hint}.", ExitStatus.USAGE
+        ) from error
+
+
+def _bounded(file: BinaryIO, shown: str) -> bytes:
+    """Reads to the end, unless that is further than any request goes: a device may have none."""
+    data = file.read(_MAX_REQUEST_BYTES + 1)
+    if len(data) > _MAX_REQUEST_BYTES:
+        raise CommandError(
+            f"{shown} is longer than {size(_MAX_REQUEST_BYTES)}, for which no request has room.",
+            ExitStatus.USAGE,
+        )
+    return data
+
+
+def _exists(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except OSError:
+        # Such as a name that is too long for any file.
+        return False
 
 
 def _case(text: str) -> execution_pb2.Case:
     """Reads `IN[:OUT]`; a file whose name has a colon is an input as it is."""
     before, colon, after = text.rpartition(":")
-    if not colon or Path(text).exists():
-        return execution_pb2.Case(name=Path(text).name[-_MAX_NAME:], input=_read(Path(text)))
+    if not colon or _exists(text):
+        hint = "; it takes IN or IN:OUT, such as in.txt:out.txt"
+        return execution_pb2.Case(name=_name(text), input=_read(text, "--case", hint))
     if not before or not after:
         raise CommandError(
-            f'--case takes IN or IN:OUT, such as in.txt:out.txt, not "{text}".', ExitStatus.USAGE
+            f'--case takes IN or IN:OUT, such as in.txt:out.txt, not "{decodable(text)}".',
+            ExitStatus.USAGE,
         )
     return execution_pb2.Case(
-        name=Path(before).name[-_MAX_NAME:],
-        input=_read(Path(before)),
-        expected_output=_read(Path(after)),
+        name=_name(before),
+        input=_read(before, "--case"),
+        expected_output=_read(after, "--case"),
     )
+
+
+def _name(path: str) -> str:
+    return decodable(Path(path).name)[-_MAX_NAME:]
 
 
 def _tell_apart(cases: list[execution_pb2.Case], typed: list[str]) -> None:
@@ -103,7 +140,7 @@ def _tell_apart(cases: list[execution_pb2.Case], typed: list[str]) -> None:
     names = Counter(case.name for case in cases)
     for case, text in zip(cases, typed, strict=True):
         if names[case.name] > 1:
-            case.name = text[-_MAX_NAME:]
+            case.name = decodable(text)[-_MAX_NAME:]
 
 
 def _folder(folder: Path) -> list[execution_pb2.Case]:
@@ -111,17 +148,20 @@ def _folder(folder: Path) -> list[execution_pb2.Case]:
         files = {path.name: path for path in folder.iterdir()}
     except OSError as error:
         raise CommandError(
-            f"--cases {folder} cannot be read: {error.strerror}.", ExitStatus.USAGE
+            f"--cases {decodable(str(folder))} cannot be read: {error.strerror}.", ExitStatus.USAGE
         ) from error
     names = sorted((name[:-3] for name in files if name.endswith(".in")), key=_natural)
     if not names:
-        raise CommandError(f"--cases {folder} has no file NAME.in.", ExitStatus.USAGE)
+        raise CommandError(
+            f"--cases {decodable(str(folder))} has no file NAME.in.", ExitStatus.USAGE
+        )
     cases = []
     for name in names:
-        case = execution_pb2.Case(name=name[-_MAX_NAME:], input=_read(files[f"{name}.in"]))
+        given = _read(str(files[f"{name}.in"]), "--cases")
+        case = execution_pb2.Case(name=_name(name), input=given)
         expected = files.get(f"{name}.out") or files.get(f"{name}.ans")
         if expected is not None:
-            case.expected_output = _read(expected)
+            case.expected_output = _read(str(expected), "--cases")
         cases.append(case)
     return cases
 
@@ -138,24 +178,24 @@ def _checker(text: str) -> execution_pb2.Checker:
     if text == "tokens":
         return execution_pb2.Checker(tokens=execution_pb2.TokensChecker())
     kind, colon, tolerance = text.partition(":")
-    if kind == "floats" and not Path(text).exists():
+    if kind == "floats" and not _exists(text):
         try:
             value = float(tolerance) if colon else -1.0
         except ValueError:
             value = -1.0
         if not 0 <= value < float("inf"):
             raise CommandError(
-                f'--checker floats takes a tolerance, such as floats:1e-6, not "{text}".',
+                f'--checker floats takes a tolerance, such as floats:1e-6, not "{decodable(text)}".',
                 ExitStatus.USAGE,
             )
         floats = execution_pb2.FloatsChecker(absolute=value, relative=value)
         return execution_pb2.Checker(floats=floats)
-    if not Path(text).exists():
+    if not _exists(text):
         raise CommandError(
-            f'--checker takes exact, tokens, floats:1e-6 or a file, and there is no "{text}".',
+            f'--checker takes exact, tokens, floats:1e-6 or a file, and there is no "{decodable(text)}".',
             ExitStatus.USAGE,
         )
-    return execution_pb2.Checker(program=_program(text))
+    return execution_pb2.Checker(program=_program(text, option="--checker"))
 
 
 def _limits(arguments: argparse.Namespace) -> execution_pb2.Limits:

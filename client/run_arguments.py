@@ -5,40 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from client import command_line
+from client.option_values import COUNT, DOLLARS, LARGE_COUNT, WHOLE
 
-NO_LIMIT = "none"
 ROLES = ("question", "answer", "judgment")
 
 _Add = Callable[..., argparse.ArgumentParser]
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
-
-
-def _dollars(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise ValueError
-    return number
-
-
-def _positive_or_none(text: str) -> int | str:
-    return NO_LIMIT if text == NO_LIMIT else _positive(text)
-
-
-def _dollars_or_none(text: str) -> float | str:
-    return NO_LIMIT if text == NO_LIMIT else _dollars(text)
-
-
-# argparse names a type in its errors.
-_positive.__name__ = "whole number from 1"
-_dollars.__name__ = "sum in dollars"
-_positive_or_none.__name__ = 'whole number from 1, or "none"'
-_dollars_or_none.__name__ = 'sum in dollars, or "none"'
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -74,9 +45,9 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 def _add_reading(action: _Add) -> None:
     listed = action("list", "list runs, newest first", "list --limit 10", of=None)
-    listed.add_argument("--limit", type=_positive, default=50, metavar="N", help="at most N runs")
+    listed.add_argument("--limit", type=COUNT, default=50, metavar="N", help="at most N runs")
     show = action("show", "show a run, or one of its rounds", "show math-1 --round 2")
-    show.add_argument("--round", type=_positive, metavar="N", help="round N with all its texts")
+    show.add_argument("--round", type=COUNT, metavar="N", help="round N with all its texts")
     show.add_argument(
         "--full", action="store_true", help="with --round: programs whole, not their beginning"
     )
@@ -86,7 +57,7 @@ def _add_reading(action: _Add) -> None:
         "calls math-1 --failed",
         "calls math-1 --round 2 --participant ada --raw",
     )
-    calls.add_argument("--round", type=_positive, metavar="N", help="only those of round N")
+    calls.add_argument("--round", type=COUNT, metavar="N", help="only those of round N")
     calls.add_argument("--participant", metavar="P", help="only those of participant P")
     calls.add_argument("--role", choices=ROLES, help="only those of that role")
     calls.add_argument(
@@ -152,7 +123,7 @@ def _add_again(action: _Add) -> None:
         help="whether judges see what programs did; a report of both runs tells its effect",
     )
     judged.add_argument(
-        "--seed", type=int, metavar="N", help="of orders and labels; the same again if left out"
+        "--seed", type=WHOLE, metavar="N", help="of orders and labels; the same again if left out"
     )
     _add_play(judged)
 
@@ -165,12 +136,10 @@ def _add_limits(action: _Add) -> None:
         "limits math-1 --max-calls 500 --concurrency 8",
         "limits math-1 --max-cost none",
     )
-    limits.add_argument("--max-calls", type=_positive_or_none, metavar="N|none", help="calls")
-    limits.add_argument("--max-tokens", type=_positive_or_none, metavar="N|none", help="tokens")
-    limits.add_argument("--max-cost", type=_dollars_or_none, metavar="DOLLARS|none", help="cost")
-    limits.add_argument(
-        "--concurrency", type=_positive, metavar="N", help="calls under way at once"
-    )
+    limits.add_argument("--max-calls", type=LARGE_COUNT.or_none(), metavar="N|none", help="calls")
+    limits.add_argument("--max-tokens", type=LARGE_COUNT.or_none(), metavar="N|none", help="tokens")
+    limits.add_argument("--max-cost", type=DOLLARS.or_none(), metavar="DOLLARS|none", help="cost")
+    limits.add_argument("--concurrency", type=COUNT, metavar="N", help="calls under way at once")
     provider = action(
         "provider-limits",
         "show how fast a provider is called, or change it while its server plays",
@@ -178,17 +147,17 @@ def _add_limits(action: _Add) -> None:
         "provider-limits openai --concurrency 20 --rpm 500 --tpm none",
         of=("provider", "PROVIDER"),
     )
+    provider.add_argument("--concurrency", type=COUNT, metavar="N", help="calls under way at once")
+    provider.add_argument("--rpm", type=COUNT.or_none(), metavar="N|none", help="calls a minute")
     provider.add_argument(
-        "--concurrency", type=_positive, metavar="N", help="calls under way at once"
+        "--tpm", type=LARGE_COUNT.or_none(), metavar="N|none", help="tokens a minute"
     )
-    provider.add_argument("--rpm", type=_positive_or_none, metavar="N|none", help="calls a minute")
-    provider.add_argument("--tpm", type=_positive_or_none, metavar="N|none", help="tokens a minute")
 
 
 def _add_play(sub: argparse.ArgumentParser) -> None:
     """Adds what commands take that play a run to its end."""
     sub.add_argument("--out", type=Path, metavar="DIR", help="where to write the report")
     sub.add_argument("--no-report", action="store_true", help="write no report")
-    sub.add_argument("--max-calls", type=_positive, metavar="N", help="new limit of calls")
-    sub.add_argument("--max-tokens", type=_positive, metavar="N", help="new limit of tokens")
-    sub.add_argument("--max-cost", type=_dollars, metavar="DOLLARS", help="new limit of the cost")
+    sub.add_argument("--max-calls", type=LARGE_COUNT, metavar="N", help="new limit of calls")
+    sub.add_argument("--max-tokens", type=LARGE_COUNT, metavar="N", help="new limit of tokens")
+    sub.add_argument("--max-cost", type=DOLLARS, metavar="DOLLARS", help="new limit of the cost")

@@ -11,8 +11,8 @@ from client.command_line import plain_json, print_json
 from client.exit_status import ExitStatus
 from client.failures import CommandError
 from client.follow import get_run
+from client.option_values import NO_LIMIT
 from client.plain import one_line
-from client.run_arguments import NO_LIMIT
 from client.run_ledger import fetch_ledger
 from client.run_name import run_id
 from client.screen import results, say, word

@@ -142,6 +142,8 @@ def _given(message: execution_pb2.Limits, field: str) -> Any:
 
 def _shown(name: str, limits: Limits) -> str:
     value = getattr(limits, name)
+    if name.endswith("_bytes"):
+        return f"{value} bytes ({value / (1 << 20):g} MiB)"
     return f"{value:g} s" if name.endswith("_s") else str(value)
 
 

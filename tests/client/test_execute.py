@@ -6,10 +6,8 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from llm_crowdsourced.v1 import execution_pb2 as ex
@@ -21,13 +19,12 @@ from client.execute_arguments import parser
 from client.execution_view import ExecutionView
 from client.failures import CommandError
 from client.program_files import read_request
-from server.app import serving
-from server.settings import ServerSettings, Settings
+from tests.support.execute_script import Execute
 from tests.support.fake_runner import FakeRunner
+from tests.support.files import write
 from tests.support.scripted_league import eventually
 from tests.support.server_process import (
     PROJECT,
-    Ended,
     ended,
     run_script,
     settings_file,
@@ -35,46 +32,13 @@ from tests.support.server_process import (
 )
 
 ADDS = "a, b = map(int, input().split())\nprint(a + b)\n"
-Run = Callable[..., Any]
-
-
-@pytest.fixture
-def runner() -> FakeRunner:
-    return FakeRunner()
-
-
-@pytest.fixture
-async def address(tmp_path: Path, runner: FakeRunner) -> AsyncIterator[str]:
-    settings = Settings(
-        server=ServerSettings(address="127.0.0.1:0", database=tmp_path / "a.duckdb", grace_s=1)
-    )
-    async with serving(settings, playing=False, runner=runner) as server:
-        yield server.address
-
-
-@pytest.fixture
-def execute(tmp_path: Path, address: str) -> Run:
-    """Runs the script in a folder with some files, against the server."""
-
-    async def run(*arguments: str | Path, **files: str | bytes) -> Ended:
-        write(tmp_path, **files)
-        return await run_script("execute", *arguments, "--server", address, cwd=tmp_path)
-
-    return run
-
-
-def write(folder: Path, **files: str | bytes) -> None:
-    """Writes files; `a_txt` stands for `a.txt`."""
-    for name, content in files.items():
-        data = content if isinstance(content, bytes) else content.encode()
-        (folder / name.replace("_", ".")).write_bytes(data)
 
 
 def request_of(*arguments: str | Path) -> pb.ExecuteRequest:
     return read_request(parser("").parse_args(list(map(str, arguments))))
 
 
-async def test_cases_are_shown_with_their_verdicts(execute: Run) -> None:
+async def test_cases_are_shown_with_their_verdicts(execute: Execute) -> None:
     done = await execute(
         "sum.py", "--case", "1.txt:3.txt", "--case", "2.txt:3.txt", "--case", "bad.txt:3.txt",
         sum_py=ADDS, **{"1_txt": "1 2", "2_txt": "2 2", "bad_txt": "x", "3_txt": "3\n"},
@@ -92,7 +56,7 @@ async def test_cases_are_shown_with_their_verdicts(execute: Run) -> None:
     assert done.err == ""
 
 
-async def test_all_accepted_is_status_0(execute: Run) -> None:
+async def test_all_accepted_is_status_0(execute: Execute) -> None:
     done = await execute(
         "sum.py", "--case", "1.txt:3.txt", sum_py=ADDS, **{"1_txt": "1 2", "3_txt": "3"}
     )
@@ -100,7 +64,7 @@ async def test_all_accepted_is_status_0(execute: Run) -> None:
 
 
 async def test_a_folder_of_cases_is_run_in_the_order_of_its_numbers(
-    execute: Run, tmp_path: Path
+    execute: Execute, tmp_path: Path
 ) -> None:
     cases = tmp_path / "cases"
     cases.mkdir()
@@ -113,7 +77,7 @@ async def test_a_folder_of_cases_is_run_in_the_order_of_its_numbers(
     assert "  stdout:\n    10\n" in done.out
 
 
-async def test_what_a_program_writes_is_no_command_to_a_terminal(execute: Run) -> None:
+async def test_what_a_program_writes_is_no_command_to_a_terminal(execute: Execute) -> None:
     evil = 'import sys\nprint("\\x1b]0;x\\x07\\u202e\\ttab")\nsys.exit("\\x1b[2J")\n'
     done = await execute("evil.py", evil_py=evil)
     assert done.status == 1
@@ -122,7 +86,7 @@ async def test_what_a_program_writes_is_no_command_to_a_terminal(execute: Run) -
     assert "\x1b" not in done.out + done.err
 
 
-async def test_long_output_is_cut_unless_all_is_asked_for(execute: Run) -> None:
+async def test_long_output_is_cut_unless_all_is_asked_for(execute: Execute) -> None:
     lines = "for n in range(50): print(n)\n"
     short = await execute("lines.py", lines_py=lines)
     whole = await execute("lines.py", "--show", lines_py=lines)
@@ -133,7 +97,7 @@ async def test_long_output_is_cut_unless_all_is_asked_for(execute: Run) -> None:
 
 
 async def test_a_program_that_does_not_compile_is_told_with_the_compiler_s_words(
-    execute: Run,
+    execute: Execute,
 ) -> None:
     done = await execute("bad.py", bad_py="print(")
     assert done.status == 1
@@ -142,7 +106,7 @@ async def test_a_program_that_does_not_compile_is_told_with_the_compiler_s_words
     assert "Verdict" not in done.out
 
 
-async def test_json_is_one_document(execute: Run) -> None:
+async def test_json_is_one_document(execute: Execute) -> None:
     done = await execute(
         "sum.py", "--json", "--case", "1.txt:3.txt", "--case", "2.txt:3.txt",
         sum_py=ADDS, **{"1_txt": "1 2", "2_txt": "2 2", "3_txt": "3"},
@@ -172,7 +136,7 @@ async def test_the_program_may_come_on_standard_input(tmp_path: Path, address: s
     assert (nothing.status, nothing.err) == (2, "Standard input is empty.\n")
 
 
-async def test_languages_are_listed(execute: Run, runner: FakeRunner) -> None:
+async def test_languages_are_listed(execute: Execute, runner: FakeRunner) -> None:
     done = await execute("--list")
     document = json.loads((await execute("--list", "--json")).out)
     assert done.status == 0
@@ -196,14 +160,6 @@ async def test_without_docker_the_cure_is_told(tmp_path: Path) -> None:
     assert "has stopped" not in done.err
     assert listed.status == 0
     assert listed.err == f"Programs cannot be run now: {done.err}"
-
-
-async def test_what_the_server_refuses_is_told(execute: Run) -> None:
-    unknown = await execute("sum.py", "--language", "cobol", sum_py=ADDS)
-    long = await execute("sum.py", "--time", "2min")
-    assert (unknown.status, long.status) == (3, 3)
-    assert unknown.err.startswith("program.language: is not known; name one of python")
-    assert long.err == "limits.cpu_time: must be at most 60 s on this server\n"
 
 
 async def test_ctrl_c_stops_the_program(tmp_path: Path, address: str, runner: FakeRunner) -> None:

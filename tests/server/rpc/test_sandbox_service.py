@@ -219,8 +219,8 @@ async def test_limits_are_bounded_by_the_settings(tmp_path: Path, runner: Script
     assert found.fields == {
         "limits.cpu_time": "must be at most 1 s on this server",
         "limits.wall_time": "must be at most 7.5 s on this server",
-        "limits.memory_bytes": "must be at most 67108864 on this server",
-        "limits.output_bytes": "must be at most 1048576 on this server",
+        "limits.memory_bytes": "must be at most 67108864 bytes (64 MiB) on this server",
+        "limits.output_bytes": "must be at most 1048576 bytes (1 MiB) on this server",
         "limits.processes": "must be at most 8 on this server",
     }
 
