@@ -6,6 +6,7 @@ Nothing else leaves the server: no traceback, no path, no key. What is not a
 
 from __future__ import annotations
 
+import inspect
 import logging
 import traceback
 import uuid
@@ -171,7 +172,12 @@ def _guarded_stream(inner: Any, method: str) -> Any:
         held: list[Any], context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[Any]:
         try:
-            async for message in inner(held.pop(), context):
+            responses = inner(held.pop(), context)
+            if inspect.isawaitable(responses):
+                # Such as gRPC's own health service, which writes to the context itself.
+                await responses
+                return
+            async for message in responses:
                 yield message
         except Exception as error:  # noqa: BLE001 - as above
             await _abort(context, error, method)

@@ -161,6 +161,12 @@ async def test_each_service_tells_its_health(server: LeagueServer, service: str)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
+async def test_health_can_be_watched(server: LeagueServer) -> None:
+    watch = _health(server.channel).Watch(health_pb2.HealthCheckRequest())
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+    watch.cancel()
+
+
 async def test_a_service_that_is_not_there_has_no_health(server: LeagueServer) -> None:
     health = _health(server.channel)
     found = await refused(health.Check(health_pb2.HealthCheckRequest(service="no.Such")))
