@@ -59,6 +59,7 @@ class Asker:
             reached, a provider wants money or is out. Empty if it has not.
         eased: The budget that was reached has been changed since.
         arrived: Replies that have arrived and are not on disk yet, by step.
+        stopping: Set once no further call is started.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Asker:
         self.pause_reason = ""
         self.eased = False
         self.arrived: dict[StepKey, CallRecord] = {}
+        self.stopping = asyncio.Event()
 
     @property
     def reserved(self) -> Amount:
@@ -103,7 +105,7 @@ class Asker:
     @property
     def stopped(self) -> bool:
         """No further call is started."""
-        return bool(self._stop_reason)
+        return self.stopping.is_set()
 
     def follow(self, participants: Collection[str]) -> None:
         """Looks for outages among these participants: the others have nothing left to do."""
@@ -112,6 +114,7 @@ class Asker:
     def stop(self, reason: str) -> None:
         """Starts no further call. Those under way still arrive and are kept."""
         self._stop_reason = self._stop_reason or reason
+        self.stopping.set()
         for asking in self._askings:
             if asking.task is not None and not asking.under_way:
                 asking.task.cancel()

@@ -1,9 +1,10 @@
 """Executes the programs of one run, and keeps what came of it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sandbox.languages import LANGUAGES
 from sandbox.model import (
@@ -30,6 +31,7 @@ _KEPT_MESSAGE = 16_000
 # Programs of one run that wait for the sandbox or are in it; others have their turns too.
 _MOST_AT_ONCE = 32
 _FULL_RETRY_S = 0.5
+_STOPPED = "the run stopped"
 # What a setter gave is not run on further cases once it reached the time limit so often in a row.
 MOST_SLOW_CASES = 3
 # Seconds by the clock that a program has in all, and more for each case: a thousand cases that
@@ -51,7 +53,7 @@ _LARGE_BYTES = 1 << 20
 
 
 class RunStoppedError(UnavailableError):
-    """The run stopped while a program of it waited for the sandbox."""
+    """The run stopped while a program of it waited for the sandbox, or was in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,14 +122,13 @@ class Executing:
     Args:
         runner: The sandbox.
         run_id: The run, which takes its turn among other callers.
-        stopped: Says whether the run stops: what waits for a full sandbox waits no more.
+        stopped: Set once the run stops. Then nothing is executed any more, nor is what is
+            under way brought to an end: it costs nothing, and is done again on resumption.
     """
 
-    def __init__(
-        self, runner: Runner, run_id: str, stopped: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, runner: Runner, run_id: str, stopped: asyncio.Event | None = None) -> None:
         self._runner = runner
-        self._stopped = stopped
+        self._stopped = stopped or asyncio.Event()
         self._caller = f"runs/{run_id}"
         self._places = asyncio.Semaphore(_MOST_AT_ONCE)
 
@@ -153,7 +154,7 @@ class Executing:
 
         Raises:
             sandbox.runner.UnavailableError: The sandbox cannot run programs.
-            RunStoppedError: The run stopped before the sandbox had room.
+            RunStoppedError: The run stopped before the program came to its end.
         """
         limits = LANGUAGES[code.language].limits
         if output_bytes is not None:
@@ -165,13 +166,35 @@ class Executing:
             limits=limits,
             caller=self._caller,
         )
+        if self._stopped.is_set():
+            raise RunStoppedError(_STOPPED)
+        return await self._unless_stopped(self._in_turn(job, of_setter=of_setter))
+
+    async def _unless_stopped(self, executing: Coroutine[Any, Any, Executed]) -> Executed:
+        """Waits for an execution, which is given up as soon as the run stops.
+
+        Raises:
+            RunStoppedError: It was given up.
+        """
+        running = asyncio.create_task(executing)
+        stopping = asyncio.create_task(self._stopped.wait())
+        try:
+            await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                return running.result()
+            raise RunStoppedError(_STOPPED)
+        finally:
+            for task in (running, stopping):
+                task.cancel()
+            # Its place in the sandbox is free before the run goes on to stop.
+            await asyncio.gather(running, stopping, return_exceptions=True)
+
+    async def _in_turn(self, job: Job, *, of_setter: bool) -> Executed:
         async with self._places:
             while True:
                 try:
                     return await self._executed(job, of_setter=of_setter)
-                except QueueFullError as full:
-                    if self._stopped():
-                        raise RunStoppedError(str(full)) from full
+                except QueueFullError:
                     # Other callers fill it; what was asked for here is waited for.
                     await asyncio.sleep(_FULL_RETRY_S)
 

@@ -32,5 +32,5 @@ class Subjects:
         if run.league.subject is About.MATH:
             requests = Requests(run.run_id, run.league, prompts)
             return Mathematics(run.league, requests, asker.ask)
-        executing = Executing(self._runner, run.run_id, lambda: asker.stopped)
+        executing = Executing(self._runner, run.run_id, asker.stopping)
         return Programming(run, prompts, asker, self._store, executing)

@@ -1,7 +1,9 @@
 """Executing the programs of a run: what is kept of them, and when they are given up."""
 
+import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -29,6 +31,8 @@ from server.play.executing import (
     RunStoppedError,
 )
 from server.store.execution_records import KEPT_OUTPUT_BYTES, ExecutionRecord, Purpose
+from tests.support.fake_runner import FakeRunner
+from tests.support.sandboxes import busy, containers, own_name, running, until
 from tests.support.scripted_runner import ScriptedRunner
 
 MIB = 1 << 20
@@ -185,16 +189,53 @@ async def test_outputs_of_a_setter_that_are_too_large_in_all_say_so() -> None:
 async def test_a_run_that_stops_waits_no_more_for_a_full_sandbox(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(executing, "_FULL_RETRY_S", 0)
-    refusals = 0
+    monkeypatch.setattr(executing, "_FULL_RETRY_S", 3600)
+    stopped = asyncio.Event()
 
     class FullRunner(ScriptedRunner):
         async def execute(self, job: Job) -> AsyncGenerator[Result, None]:
-            nonlocal refusals
-            refusals += 1
+            stopped.set()
             raise QueueFullError("it is full")
             yield job
 
-    with pytest.raises(RunStoppedError, match="it is full"):
-        await Executing(FullRunner(), "math-1", lambda: refusals == 3).execute(CODE, cases(1))
-    assert refusals == 3
+    with pytest.raises(RunStoppedError):
+        await Executing(FullRunner(), "math-1", stopped).execute(CODE, cases(1))
+
+
+async def test_what_is_under_way_or_waits_for_it_ends_when_the_run_stops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(executing, "_MOST_AT_ONCE", 4)
+    stopped = asyncio.Event()
+    runner = FakeRunner(hold=asyncio.Event())
+    held = Executing(runner, "math-1", stopped)
+    begun = [asyncio.create_task(held.execute(CODE, cases(1000))) for _ in range(9)]
+    await runner.until(lambda: len(runner.begun) == 4)
+    stopped.set()
+    ended = await asyncio.gather(*begun, return_exceptions=True)
+    assert {type(each) for each in ended} == {RunStoppedError}
+    # Its place was given back before that, and none began that had waited.
+    assert len(runner.ended) == len(runner.begun) == 4
+    with pytest.raises(RunStoppedError):
+        await held.execute(CODE, cases(1))
+    assert len(runner.begun) == 4
+
+
+@pytest.mark.docker
+async def test_a_container_is_given_up_when_the_run_stops(sandbox_image: str) -> None:
+    """The program would take an hour: a thousand cases of four seconds each."""
+    stopped = asyncio.Event()
+    slow = replace(CODE, source="import time\ntime.sleep(4)\nprint(1)\n")
+    with own_name(sandbox_image) as image:
+        async with running(image, concurrency=1, pool_size=0) as runner:
+            execution = asyncio.create_task(
+                Executing(runner, "math-1", stopped).execute(slow, cases(1000))
+            )
+            await until(lambda: busy(image))
+            stopped.set()
+            with pytest.raises(RunStoppedError):
+                await execution
+            await until(lambda: not containers(image))
+            # The only place is free.
+            executed = await Executing(runner, "math-2").execute(CODE, [Case(b"5\n", b"5\n")])
+    assert [case.verdict for case in executed.cases] == [Verdict.ACCEPTED]

@@ -80,7 +80,7 @@ async def _is_whole(server: LeagueServer, script: LeagueScript) -> None:
         assert [a.execution.passed_cases for a in r.answers] == [3, 3]
 
 
-async def test_a_pause_lets_programs_end_and_resuming_goes_on(
+async def test_a_pause_ends_programs_and_resuming_runs_them_again(
     tmp_path: Path, script: LeagueScript
 ) -> None:
     hold = asyncio.Event()
@@ -92,12 +92,13 @@ async def test_a_pause_lets_programs_end_and_resuming_goes_on(
         await server.runs.CreateRun(create(programming_league(3)))
         await runner.until(lambda: len(runner.begun) == 6)
         assert (await server.runs.PauseRun(PAUSE)).run.state == PAUSED
+        # Nobody lets them go on.
+        async with asyncio.timeout(30):
+            await runner.until(lambda: len(runner.ended) == 6)
         hold.set()
-        await runner.until(lambda: len(runner.ended) == 6)
         await server.runs.ResumeRun(RESUME)
         await _is_whole(server, script)
-    # The questions had been checked before it went on: nothing ran for nothing.
-    assert len(runner.begun) == EXECUTIONS
+    assert len(runner.begun) == 6 + EXECUTIONS
 
 
 @pytest.mark.parametrize("of_answers", [False, True], ids=["references", "answers"])
