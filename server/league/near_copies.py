@@ -49,6 +49,10 @@ class NearCopies:
         """
         self._shingles[index] = _shingles(text)
 
+    def leave(self, index: int) -> None:
+        """Leaves the question of a round again, if there was one."""
+        self._shingles.pop(index, None)
+
     def take_unless_copy(self, index: int, text: str) -> int | None:
         """Takes the question of a round, unless it nearly copies one of another round.
 

@@ -98,7 +98,7 @@ class Programming:
         self._store = store
         self._executing = executing
         self._requests = ProgrammingRequests(run.run_id, run.league, prompts)
-        # Of the questions that are played.
+        # Of the questions that were set, those of void rounds too.
         self._copies = NearCopies()
         self._cases: dict[int, list[QuestionCaseRecord]] = {}
         self._executions: dict[int, dict[str, ExecutionRecord]] = {}
@@ -107,7 +107,8 @@ class Programming:
     def begun(self, finished: Iterable[StepRecord]) -> None:
         """Takes the texts of the questions that are on record: they must not come again."""
         for step in finished:
-            if step.key.role is Role.QUESTION and step.outcome is Outcome.OK and step.content:
+            # That of a void round, too: what is a copy must not depend on a pause.
+            if step.key.role is Role.QUESTION and step.content:
                 self._copies.take(step.key.round, step.content["text"])
 
     async def take_up(self, round_index: int) -> None:
@@ -145,6 +146,7 @@ class Programming:
                 unavailable = asked.asked.outcome is Outcome.UNAVAILABLE
                 if not versions or (unavailable and not best_of(versions).is_verified):
                     # What was never asked to its end can be asked again.
+                    self._copies.leave(key.round)
                     asked = replace(asked, asked=replace(asked.asked, reasks=reasks))
                     return Done(asked=asked, executions=executions)
                 missing = asked.asked.cause
