@@ -34,7 +34,10 @@ class Version:
 
 
 def best_of(versions: Sequence[Version]) -> Version:
-    """Returns what is played: a faultless version, else the last with the most kept cases."""
+    """Returns what is played: a faultless version, else the last with the most kept cases.
+
+    A faultless one with fewer than half as many cases is no repair: the hard ones were deleted.
+    """
     return versions[_best(versions)]
 
 
@@ -60,8 +63,11 @@ def after_repairs(versions: Sequence[Version], told: str, missing: str) -> Quest
 
 
 def _best(versions: Sequence[Version]) -> int:
+    kept = [len(version.checked.decision.check.kept) for version in versions]
+    most = max(kept)
+
     def worth(index: int) -> tuple[bool, int, int]:
-        version = versions[index]
-        return version.is_faultless, len(version.checked.decision.check.kept), index
+        is_repair = versions[index].is_faultless and 2 * kept[index] >= most
+        return is_repair, kept[index], index
 
     return max(range(len(versions)), key=worth)

@@ -60,6 +60,19 @@ async def test_a_repair_that_makes_it_worse_is_not_played(tmp_path: Path) -> Non
     assert check.detail.endswith("; played is version 1 of 3, which has more cases")
 
 
+@pytest.mark.parametrize(("left", "is_played"), [(2, False), (3, True)])
+async def test_a_repair_that_deletes_more_than_half_of_the_cases_is_none(
+    tmp_path: Path, left: int, is_played: bool
+) -> None:
+    five = question(TEXTS[0], cases=[*map(_case, range(5)), CONTRADICTS])
+    script = _setting(five, question(TEXTS[0], cases=[*map(_case, range(7, 7 + left))]))
+    check = (await _played(tmp_path, script)).check
+    assert (check.verified, check.repairs) == (True, 1)
+    assert len(check.cases) == (left if is_played else 5)
+    says_so = check.detail.endswith("; played is version 1 of 2, which has more cases")
+    assert says_so is not is_played
+
+
 @pytest.mark.parametrize(
     ("second", "kept"),
     [
