@@ -5,7 +5,7 @@ import sys
 from collections.abc import Generator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from sandbox.images import IMAGE
 from sandbox.images.build import BuildOptions, make_image
@@ -13,8 +13,8 @@ from sandbox.images.daemon import connect
 from sandbox.images.progress import Progress
 from sandbox.runner import UnavailableError
 
-# How long an example takes says more of the machine than of what is tested.
-settings.register_profile("no_clock", deadline=None)
+# How long an example takes, to make or to run, says more of the machine than of what is tested.
+settings.register_profile("no_clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no_clock")
 
 # What is skipped on purpose everywhere but in its own make target.

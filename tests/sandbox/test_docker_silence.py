@@ -49,7 +49,7 @@ async def test_programs_wait_together_and_not_one_after_another(
     monkeypatch.setattr(engine, "_FIRST_S", 1)
     knocks = _knocks(monkeypatch)
     async with running("any", docker_host=silent) as runner:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             got = await asyncio.gather(
                 *(executed(runner, HELLO) for _ in range(4)),
                 *(runner.problem() for _ in range(4)),

@@ -14,7 +14,7 @@ from sandbox.images.context import LABEL, expected_label
 from tests.support.sandboxes import client
 
 IMAGE = "small-sandbox:latest"
-_BOUND_S = 60.0
+_BOUND_S = 180.0
 # Of the image only what Python programs need: the daemon has to be given a copy.
 _PACK = """
 cd /

@@ -31,13 +31,13 @@ def request(source: str = "echoes", *inputs: bytes, **fields: Any) -> pb.Execute
 
 async def execute(server: LeagueServer, asked: pb.ExecuteRequest) -> list[pb.ExecuteResponse]:
     """Returns all that is told of an execution."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         return [response async for response in server.sandbox.Execute(asked)]
 
 
 async def first_of(stream: Any) -> pb.ExecuteResponse:
     """Returns what is told first."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         response: pb.ExecuteResponse = await anext(aiter(stream))
         return response
 

@@ -193,7 +193,7 @@ async def play_unreachable(folder: Path, *, always: bool) -> Played:
 
 async def _until_unreachable(server: LeagueServer, run_id: str) -> None:
     request = result_service_pb2.ListCallsRequest(parent=f"runs/{run_id}", page_size=1000)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             page = await server.results.ListCalls(request)
             if any(call.cause == UNREACHABLE.cause for call in page.calls):

@@ -24,6 +24,9 @@ from server.app import serving
 from server.settings import ProviderSettings, SandboxSettings, ServerSettings, Settings
 from tests.support.scripted_endpoint import ScriptedEndpoint
 
+# A run that takes longer hangs, however busy the machine is.
+BOUND_S = 600.0
+
 
 @dataclass(frozen=True)
 class LeagueServer:
@@ -37,14 +40,14 @@ class LeagueServer:
     sandbox: sandbox_service_pb2_grpc.SandboxServiceAsyncStub
 
     async def play(
-        self, request: run_service_pb2.CreateRunRequest, *, within_s: float = 60
+        self, request: run_service_pb2.CreateRunRequest, *, within_s: float = BOUND_S
     ) -> list[run_service_pb2.WatchRunResponse]:
         """Creates a run and watches it to its end."""
         created = await self.runs.CreateRun(request)
         return await self.watch(created.run.name, within_s=within_s)
 
     async def watch(
-        self, name: str, token: str = "", *, within_s: float = 60
+        self, name: str, token: str = "", *, within_s: float = BOUND_S
     ) -> list[run_service_pb2.WatchRunResponse]:
         """Returns the events of a run from after a token to its end, heartbeats left out."""
         stream = self.runs.WatchRun(run_service_pb2.WatchRunRequest(name=name, resume_token=token))

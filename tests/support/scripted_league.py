@@ -98,8 +98,8 @@ class Held:
         self._open.set()
 
 
-async def eventually(holds: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    """Waits until something holds, a little at a time."""
+async def eventually(holds: Callable[[], bool], timeout_s: float = 120.0) -> None:
+    """Waits until something holds, a little at a time; fails when that takes beyond all measure."""
     async with asyncio.timeout(timeout_s):
         while not holds():  # noqa: ASYNC110 - nothing announces it
             await asyncio.sleep(0.005)

@@ -79,7 +79,7 @@ async def server_process(
             assert process.stdin is not None
             process.stdin.close()
             try:
-                await asyncio.wait_for(process.wait(), 30)
+                await asyncio.wait_for(process.wait(), 90)
             except TimeoutError:
                 process.kill()
                 await process.wait()

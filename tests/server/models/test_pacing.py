@@ -98,7 +98,7 @@ async def test_no_place_is_lost_however_waiters_are_cancelled(
     await asyncio.gather(*tasks, return_exceptions=True)
     assert pacer.in_flight == 0
     assert most <= limit
-    await asyncio.wait_for(call(0), 1)
+    await asyncio.wait_for(call(0), 60)
 
 
 async def test_a_place_granted_to_a_cancelled_waiter_goes_to_the_next() -> None:
@@ -113,7 +113,7 @@ async def test_a_place_granted_to_a_cancelled_waiter_goes_to_the_next() -> None:
     first.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await first
-    await asyncio.wait_for(second, 1)
+    await asyncio.wait_for(second, 60)
     assert went == [2]
 
 
@@ -205,5 +205,5 @@ async def test_requests_wait_for_their_minute() -> None:
     clock.now += WINDOW_S
     async with pacer.place((-1, 0), 1):
         pass
-    await asyncio.wait_for(asyncio.gather(*waiting), 1)
+    await asyncio.wait_for(asyncio.gather(*waiting), 60)
     assert went[2] - went[0] == pytest.approx(WINDOW_S)

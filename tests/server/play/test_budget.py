@@ -146,7 +146,7 @@ def _rounded(ledger: result_service_pb2.GetLedgerResponse) -> result_service_pb2
 async def _ledger_of(server: LeagueServer, written: int) -> result_service_pb2.GetLedgerResponse:
     """Returns the ledger once so many calls are in it: steps do not wait for the disk to be asked."""
     request = result_service_pb2.GetLedgerRequest(name=NAME)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while (ledger := await server.results.GetLedger(request)).total.calls < written:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     return ledger

@@ -52,7 +52,7 @@ def states(found: result_service_pb2.GetCoverageResponse) -> dict[str, int]:
 async def until_done(server: LeagueServer, steps: int) -> None:
     """Watches the run until so many steps are finished."""
     request = run_service_pb2.WatchRunRequest(name=NAME)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         async for message in server.runs.WatchRun(request):
             if message.event.progress.done_steps == steps:
                 return

@@ -111,7 +111,7 @@ async def test_a_client_that_goes_away_leaves_no_run_that_nobody_plays(
 
     monkeypatch.setattr(Store, "create_run", slow)
     call = server.runs.CreateRun(_request())
-    await asyncio.wait_for(stored.wait(), 20)
+    await asyncio.wait_for(stored.wait(), 120)
     call.cancel()
     # The server has heard of it once another call over the same connection is answered.
     (found,) = await _runs(server.runs)

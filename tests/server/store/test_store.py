@@ -212,7 +212,7 @@ async def test_watchers_wake_for_their_run_alone(store: Store) -> None:
     await store.create_run(new_run("run-b"))
     with store.changes.watching("run-a") as one, store.changes.watching("run-b") as other:
         await store.finish_step("run-a", step())
-        await asyncio.wait_for(one.changed.wait(), 5)
+        await asyncio.wait_for(one.changed.wait(), 60)
         assert not other.changed.is_set()
         assert one.take() == (await store.events("run-a", 1, 10), True)
 

@@ -18,7 +18,7 @@ def test_grpc_has_no_hand_in_the_start_of_a_child() -> None:
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=True,
     )
     assert json.loads(done.stdout) == [0] * CHILDREN
