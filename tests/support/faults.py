@@ -15,8 +15,8 @@ RETRIES = 2
 REASKS = 1
 """Re-asks of the leagues that the table is written for."""
 
-STALL_S = 0.3
-"""Seconds after which their providers give up a stalled stream."""
+STALL_S = 2.0
+"""Seconds after which their providers give up a stalled stream; good replies take less anywhere."""
 
 _RETRIED = 1 + RETRIES
 _REASKED = 1 + REASKS

@@ -44,6 +44,7 @@ class RecordingGate:
     def __init__(self, allowed: int = 1000, after_s: float = 0.0) -> None:
         self.allowed = allowed
         self.after_s = after_s
+        self.failing = asyncio.Event()
         self.reserved: list[tuple[int, int, float | None]] = []
         self.attempts: list[Attempt] = []
 
@@ -66,7 +67,8 @@ class RecordingGate:
         self.attempts.append(attempt)
 
     async def failed(self, attempt: Attempt) -> None:
-        """Remembers the attempt."""
+        """Remembers the attempt, after a while; `failing` is set meanwhile."""
+        self.failing.set()
         await asyncio.sleep(self.after_s)
         self.attempts.append(attempt)
 

@@ -92,8 +92,10 @@ async def test_waiting_for_a_place_is_not_latency() -> None:
         begun = time.perf_counter()
         await asyncio.gather(*(chat.ask() for _ in range(5)))
         took = time.perf_counter() - begun
-    assert took >= 0.5
-    assert max(attempt.latency_s for attempt in chat.gate.attempts) < 0.3
+    latencies = [attempt.latency_s for attempt in chat.gate.attempts]
+    assert min(latencies) >= 0.1
+    # One after the other: all together take no longer than the whole, as they would with waiting.
+    assert sum(latencies) <= took
     assert chat.endpoint.max_in_flight == 1
 
 
@@ -117,12 +119,12 @@ async def test_the_gate_is_asked_before_each_attempt() -> None:
 
 
 async def test_a_cancelled_call_is_recorded_before_the_cancellation_goes_on() -> None:
-    async with ScriptedChat(ScriptedReply(delay_s=5)) as chat:
+    async with ScriptedChat(ScriptedReply(delay_s=300)) as chat:
         chat.gate.after_s = 0.05
         task = asyncio.create_task(chat.ask())
-        await asyncio.wait_for(chat.endpoint.received.wait(), 5)
+        await asyncio.wait_for(chat.endpoint.received.wait(), 60)
         task.cancel()
-        await asyncio.sleep(0.01)
+        await asyncio.wait_for(chat.gate.failing.wait(), 60)
         # Impatience does not lose the record.
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -134,9 +136,9 @@ async def test_a_cancelled_call_is_recorded_before_the_cancellation_goes_on() ->
 
 async def test_a_failed_call_is_recorded_though_its_task_is_cancelled_meanwhile() -> None:
     async with ScriptedChat(failure(500), max_retries=0) as chat:
-        chat.gate.after_s = 0.2
+        chat.gate.after_s = 0.05
         task = asyncio.create_task(chat.ask())
-        await asyncio.sleep(0.1)
+        await asyncio.wait_for(chat.gate.failing.wait(), 60)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

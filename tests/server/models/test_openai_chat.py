@@ -179,21 +179,21 @@ async def test_what_an_endpoint_gave_up_waiting_for_may_cost_something(status: i
 
 @both_ways
 async def test_a_call_has_an_end(stream: bool) -> None:
-    async with ScriptedChat(ScriptedReply(delay_s=5), stream=stream, timeout_s=0.1) as chat:
+    async with ScriptedChat(ScriptedReply(delay_s=300), stream=stream, timeout_s=0.1) as chat:
         attempt = await chat.ask()
     assert attempt.cause == "timeout"
-    assert 0.1 <= attempt.latency_s < 2
+    assert 0.1 <= attempt.latency_s < 300
 
 
 @pytest.mark.parametrize(
-    "reply", [ScriptedReply(delay_s=5), ScriptedReply(text='{"answer": "4"}', stall_s=5)]
+    "reply", [ScriptedReply(delay_s=300), ScriptedReply(text='{"answer": "4"}', stall_s=300)]
 )
 async def test_a_stream_that_stalls_is_given_up(reply: ScriptedReply) -> None:
-    async with ScriptedChat(reply, stream=True, stall_s=0.1) as chat:
+    async with ScriptedChat(reply, stream=True, stall_s=1.0) as chat:
         attempt = await chat.ask()
     assert attempt.cause == "stalled"
     assert attempt.text == ("" if reply.delay_s else '{"answer":')
-    assert attempt.latency_s < 2
+    assert 1.0 <= attempt.latency_s < 300
 
 
 async def test_a_slow_reply_without_stream_is_no_stall() -> None:
@@ -213,10 +213,10 @@ async def _unreachable(base_url: str) -> RecordingGate:
 
 
 async def test_an_endpoint_that_is_not_there_is_unreachable() -> None:
+    # Taken, so that nobody else has it meanwhile, and not listened to.
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    gate = await _unreachable(f"http://127.0.0.1:{port}/v1")
+        gate = await _unreachable(f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
     assert gate.causes == ["unreachable"]
     assert gate.attempts[0].http_status is None
 

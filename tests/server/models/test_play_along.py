@@ -1,8 +1,7 @@
-"""The scripted endpoint's own replies are valid, and it is quick enough to be shared."""
+"""The scripted endpoint's own replies are valid, and it answers many at once."""
 
 import asyncio
 import json
-import time
 
 import aiohttp
 import pytest
@@ -76,7 +75,7 @@ def test_without_a_schema_the_words_decide(prompt: str, keys: set[str]) -> None:
     assert keys <= set(json.loads(play_along(asked(prompt)).text or ""))
 
 
-async def test_the_endpoint_serves_hundreds_of_requests_a_second() -> None:
+async def test_the_endpoint_serves_hundreds_of_requests_at_once() -> None:
     count = 600
     async with ScriptedEndpoint(play_along) as endpoint, aiohttp.ClientSession() as session:
 
@@ -86,10 +85,6 @@ async def test_the_endpoint_serves_hundreds_of_requests_a_second() -> None:
                 assert got.status == 200
                 await got.read()
 
-        begun = time.perf_counter()
         await asyncio.gather(*map(call, range(count)))
-        took = time.perf_counter() - begun
     assert len(endpoint.requests) == count
     assert endpoint.in_flight == 0
-    # Client and endpoint share a core, and other work may share it too.
-    assert took < 5

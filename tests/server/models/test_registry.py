@@ -129,17 +129,17 @@ async def test_where_models_are_not_listed_they_are_taken_on_trust(listing: Scri
 
 
 async def test_an_endpoint_that_is_not_there_is_told_with_its_address() -> None:
+    # Taken, so that nobody else has it meanwhile, and not listened to.
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
-    found = await problems({"own": ProviderSettings(base_url=url)}, player("own"))
+        found = await problems({"own": ProviderSettings(base_url=url)}, player("own"))
     assert url in found["a"]
     assert "no connection could be made" in found["a"]
     assert "providers.own.base_url" in found["a"]
 
 
 async def test_an_endpoint_that_fails_or_is_silent_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.models.listing._TIMEOUT_S", 0.1)
     async with ScriptedEndpoint(good, listing=failure(503, "busy")) as endpoint:
         own = ProviderSettings(base_url=endpoint.base_url)
         assert "HTTP 503: busy" in (await problems({"own": own}, player("own")))["a"]
@@ -148,6 +148,7 @@ async def test_an_endpoint_that_fails_or_is_silent_is_told(monkeypatch: pytest.M
         await reader.read()
         writer.close()
 
+    monkeypatch.setattr("server.models.listing._TIMEOUT_S", 0.1)
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     found = await problems({"own": ProviderSettings(base_url=url)}, player("own"))
