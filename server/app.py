@@ -38,6 +38,7 @@ from server.rpc.result_service import ResultServicer
 from server.rpc.run_service import RunServicer
 from server.rpc.sandbox_health import tell_health
 from server.rpc.sandbox_service import SandboxServicer
+from server.rpc.streams import StreamInterceptor
 from server.sandboxing import most_of, runner_for
 from server.settings import Settings, SettingsError, check_address, resolve, tokens
 from server.store.database import holder_file
@@ -133,7 +134,10 @@ async def serving(
         )
         sandbox = SandboxServicer(runner, most_of(settings.sandbox), by_token=bool(known_tokens))
         closing = asyncio.Event()
-        interceptors: list[grpc.aio.ServerInterceptor] = [ErrorInterceptor()]
+        interceptors: list[grpc.aio.ServerInterceptor] = [
+            StreamInterceptor(settings.server.max_open_streams),
+            ErrorInterceptor(),
+        ]
         if known_tokens:
             interceptors.append(AuthInterceptor(known_tokens))
         server = grpc.aio.server(interceptors=interceptors, options=_OPTIONS)

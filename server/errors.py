@@ -8,6 +8,7 @@ LeagueError
 ├─ RequestIdReusedError  the same request id with other content
 ├─ WrongStateError       the run's state does not allow the call
 ├─ TooManyRunsError      more runs than this server takes
+├─ TooManyStreamsError   more streams open at once than this server holds
 ├─ ModelUnavailableError a participant cannot play
 ├─ SandboxUnavailableError  programs cannot be run here, or not now
 ├─ SandboxBusyError      too many programs wait for the sandbox
@@ -97,6 +98,12 @@ class TooManyRunsError(LeagueError):
     """More runs than this server takes."""
 
     reason = "TOO_MANY_RUNS"
+
+
+class TooManyStreamsError(LeagueError):
+    """More streams are open at once than this server holds."""
+
+    reason = "TOO_MANY_STREAMS"
 
 
 class ModelUnavailableError(LeagueError):

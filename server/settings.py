@@ -32,6 +32,7 @@ class ServerSettings(_Record):
     grace_s: float = Field(default=30.0, ge=0, le=3600)
     max_playing_runs: int = Field(default=4, ge=1, le=1000)
     max_waiting_runs: int = Field(default=200, ge=1, le=100_000)
+    max_open_streams: int = Field(default=2000, ge=1, le=1_000_000)
 
 
 class ModelSettings(_Record):

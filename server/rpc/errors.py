@@ -33,6 +33,7 @@ from server.errors import (
     StoreError,
     StoreFullError,
     TooManyRunsError,
+    TooManyStreamsError,
     UnauthenticatedError,
     WrongStateError,
 )
@@ -51,6 +52,7 @@ CODES: dict[type[LeagueError], Any] = {
     RequestIdReusedError: code_pb2.ALREADY_EXISTS,
     WrongStateError: code_pb2.FAILED_PRECONDITION,
     TooManyRunsError: code_pb2.RESOURCE_EXHAUSTED,
+    TooManyStreamsError: code_pb2.RESOURCE_EXHAUSTED,
     ModelUnavailableError: code_pb2.FAILED_PRECONDITION,
     SandboxUnavailableError: code_pb2.UNAVAILABLE,
     SandboxBusyError: code_pb2.RESOURCE_EXHAUSTED,
@@ -95,7 +97,7 @@ def _details(error: LeagueError) -> list[Any]:
     if isinstance(error, WrongStateError):
         return [_precondition("STATE", {error.metadata["name"]: error.message})]
     # A retry of what may still take effect would do it twice.
-    if isinstance(error, TooManyRunsError | SandboxBusyError) or (
+    if isinstance(error, TooManyRunsError | TooManyStreamsError | SandboxBusyError) or (
         isinstance(error, StoreFullError) and not error.pending
     ):
         return [error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=_RETRY_S))]

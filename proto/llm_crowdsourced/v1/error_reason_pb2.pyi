@@ -70,6 +70,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """`ABORTED`. What a program did was not read for a minute. The program was
     stopped, and its other cases were not run.
     """
+    ERROR_REASON_TOO_MANY_STREAMS: _ErrorReason.ValueType  # 17
+    """`RESOURCE_EXHAUSTED`, with a `google.rpc.RetryInfo`. As many streams of this
+    method are open as the server holds. Other calls are answered.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons in `google.rpc.ErrorInfo.reason` under the domain
@@ -124,5 +128,9 @@ for the sandbox already.
 ERROR_REASON_RESULTS_NOT_READ: ErrorReason.ValueType  # 16
 """`ABORTED`. What a program did was not read for a minute. The program was
 stopped, and its other cases were not run.
+"""
+ERROR_REASON_TOO_MANY_STREAMS: ErrorReason.ValueType  # 17
+"""`RESOURCE_EXHAUSTED`, with a `google.rpc.RetryInfo`. As many streams of this
+method are open as the server holds. Other calls are answered.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
