@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from sandbox.engine import Container
+from sandbox.inside.clock import most_wall_s
 from sandbox.inside.frames import HEAD, MOST_HEADER, packed
 from sandbox.languages import (
     BUILD,
@@ -167,7 +168,7 @@ class Box:
             BoxLostError: The container has gone, or answered what it cannot mean.
         """
         command = self._sent[0]
-        async with _in_time(command.limits.wall_s + _GRACE_S):
+        async with _in_time(most_wall_s(command.limits.wall_s) + _GRACE_S):
             header = await self._header()
             sizes = _sizes(header, (command.limits.output_bytes, command.error_bytes))
             out, err = [await self._take(size) for size in sizes]
@@ -255,6 +256,7 @@ def _facts(header: dict[str, Any], out: bytes, err: bytes) -> ExitFacts:
             stopped=Stopped(header["stopped"]),
             cpu_s=_seconds(header["cpu_s"]),
             wall_s=_seconds(header["wall_s"]),
+            delayed_s=_seconds(header["delayed_s"]),
             peak_memory_bytes=_count(header["peak_memory_bytes"]),
             largest_process_bytes=_count(header["largest_process_bytes"]),
             out_of_memory_kills=_count(header["out_of_memory_kills"]),

@@ -54,7 +54,8 @@ class Limits:
 
     Attributes:
         cpu_s: CPU time in seconds, of the program and all its children.
-        wall_s: Seconds by the clock; a backstop for programs that sleep.
+        wall_s: Seconds by the clock; a backstop for programs that sleep. Time in which the
+            machine had no core for a program does not count, up to a bound.
         memory_bytes: Memory of a process. All of them together, with their files, are held
             to this and a margin, in which the runner has its room too: two that are each
             within it can pass it together by some tens of MiB.
@@ -145,6 +146,8 @@ class ExitFacts:
         stopped: What it was ended for, if it was.
         cpu_s: CPU seconds of all its processes, detached ones too.
         wall_s: Seconds by the clock.
+        delayed_s: Seconds of these in which the machine kept it waiting, as far as that is
+            known: it was ready to run and no core was free, or all stood still.
         peak_memory_bytes: Most memory at once, of all its processes and files where that
             is known and else of the largest process. About, and no verdict rests on it.
         largest_process_bytes: Most memory of one process.
@@ -161,6 +164,7 @@ class ExitFacts:
     stopped: Stopped = Stopped.NOT
     cpu_s: float = 0.0
     wall_s: float = 0.0
+    delayed_s: float = 0.0
     peak_memory_bytes: int = 0
     largest_process_bytes: int = 0
     out_of_memory_kills: int = 0

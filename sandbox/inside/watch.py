@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .cgroup import Counters
+from .clock import most_wall_s
+from .delay import LOOK_S, Delay
 from .spawn import Process, start
 
 _CHUNK = 64 << 10
@@ -85,7 +87,7 @@ class Watcher:
         Raises:
             HostGoneError: The host has gone meanwhile.
         """
-        run = _Run(process, self._counters)
+        run = _Run(process, self._counters, Delay())
         try:
             run.start(stdin)
             self._follow(run)
@@ -113,17 +115,18 @@ class Watcher:
                     if not streams[descriptor].open:
                         poll.unregister(descriptor)
             # On every turn: what has detached itself must not pile up as it dies.
-            reap(run.ended)
+            reap(run.ends, run.ended)
 
 
 class _Run:
     """One process on its way from start to end."""
 
-    def __init__(self, process: Process, counters: Counters) -> None:
+    def __init__(self, process: Process, counters: Counters, delay: Delay) -> None:
         self.out = _Output(process.output_bytes)
         self.err = _Output(process.error_bytes)
         self._process = process
         self._counters = counters
+        self._delay = delay
         self._pid = self._starter = 0
         self._status: int | None = None
         self._stopped = ""
@@ -147,6 +150,10 @@ class _Run:
         if self._pid == self._starter:
             self._failure = line
 
+    def ends(self, pid: int) -> None:
+        """Hears of a process that has ended, while the kernel still knows it."""
+        self._delay.ends(pid)
+
     def ended(self, pid: int, status: int, largest_kib: int) -> None:
         """Hears of a process that has ended: this one, its starter, or one that it left."""
         if pid == self._pid:
@@ -160,7 +167,11 @@ class _Run:
 
     def wait_s(self, cores: int) -> float:
         """Returns how long the limits cannot be reached, and notes one that is."""
-        wall = self._process.wall_s - (time.monotonic() - self._begun)
+        self._delay.wakes()
+        wall = self._wall_left_s()
+        if wall <= 0 or self._delay.is_due:
+            self._delay.look()
+            wall = self._wall_left_s()
         cpu = self._process.cpu_s - self._used_s()
         if self.out.cut:
             self._stopped = "output"
@@ -170,7 +181,17 @@ class _Run:
             self._stopped = "wall"
         if self._stopped:
             return 0.0
-        return max(min(wall, cpu / cores), _LEAST_WAIT_S)
+        wait = max(min(wall, cpu / cores, LOOK_S), _LEAST_WAIT_S)
+        self._delay.sleeps(wait)
+        return wait
+
+    def _wall_left_s(self) -> float:
+        """Returns how much is left by the clock, which is against programs that wait.
+
+        What the machine kept it waiting is not its own, up to a bound that holds anyway.
+        """
+        wall_s, passed = self._process.wall_s, time.monotonic() - self._begun
+        return min(wall_s + self._delay.total_s, most_wall_s(wall_s)) - passed
 
     def facts(self) -> tuple[dict[str, Any], bytes, bytes]:
         used_s, wall_s = self._used_s(), time.monotonic() - self._begun
@@ -189,6 +210,7 @@ class _Run:
             "stopped": self._stopped,
             "cpu_s": used_s,
             "wall_s": wall_s,
+            "delayed_s": min(self._delay.total_s, wall_s),
             "peak_memory_bytes": self._peak_memory(len(out) + len(err)),
             "largest_process_bytes": self._largest,
             "out_of_memory_kills": self._counters.out_of_memory_kills() - self._kills,
@@ -215,15 +237,17 @@ class _Run:
         return max(self._largest, peak - self._memory - 2 * kept)
 
 
-def reap(ended: Callable[[int, int, int], None]) -> None:
-    """Takes note of the processes that have ended."""
+def reap(ends: Callable[[int], None], ended: Callable[[int, int, int], None]) -> None:
+    """Takes note of the processes that have ended, of each before and after it goes."""
     while True:
         try:
-            pid, status, usage = os.wait4(-1, os.WNOHANG)
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
             return
-        if pid == 0:
+        if found is None:
             return
+        ends(found.si_pid)
+        pid, status, usage = os.wait4(found.si_pid, 0)
         ended(pid, status, usage.ru_maxrss)
 
 

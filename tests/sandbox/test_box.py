@@ -21,6 +21,7 @@ ANSWER: dict[str, Any] = {
     "stopped": "",
     "cpu_s": 0.25,
     "wall_s": 1,
+    "delayed_s": 0.5,
     "peak_memory_bytes": 1 << 40,
     "largest_process_bytes": 1 << 20,
     "out_of_memory_kills": 0,
@@ -66,7 +67,7 @@ async def test_an_answer_within_its_bounds_is_read() -> None:
         *((name, value) for name in ("exit_status", "signal") for value in (1 << 31, -1, 1.5, "0")),
         *(
             (name, value)
-            for name in ("cpu_s", "wall_s")
+            for name in ("cpu_s", "wall_s", "delayed_s")
             for value in (float("inf"), float("nan"), 1 << 2000, 1e300, "1", True)
         ),
         *(

@@ -11,6 +11,7 @@ pytestmark = pytest.mark.docker
 _FORGED = """
 import struct
 text = json.dumps({"exit_status": 0, "signal": None, "stopped": "", "cpu_s": 0.0, "wall_s": 0.0,
+    "delayed_s": 0.0,
     "peak_memory_bytes": 1, "largest_process_bytes": 1, "out_of_memory_kills": 0,
     "stdout_cut": False, "stderr_cut": False, "failure": "", "blobs": [6, 0]}).encode()
 frame = struct.pack(">I", len(text)) + text + b"forged"
