@@ -6,29 +6,21 @@ names no times, no amounts of memory and no files of the sandbox, and cites an o
 only if two runs of the reference printed it alike.
 """
 
-import json
-import re
-import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sandbox.checker import compare
 from sandbox.model import Case, CaseResult, CheckerFailure, CompileResult, ProgramChecker, Verdict
-from server.league.excerpts import excerpt
+from server.league.gate_words import MOST_TEXT, bare, compiler_says, ending, last_line, quoted
 from server.league.programs import CheckedCase, GivenCase, ProgrammingQuestion, QuestionCheck
 
+# Of programs that ran to their end, whatever they printed.
+ENDED = frozenset({Verdict.ACCEPTED, Verdict.WRONG_ANSWER})
 _MOST_PROBLEMS = 5
-_MOST_MESSAGE = 1200
-_MOST_TEXT = 200
 _SANDBOX_FAILED = "the sandbox failed on it"
+# What answers are held against, too.
+_OWN = " when it is given that same output as the expected one"
 _NOT_RUN = "not run, since the time limit had been reached on cases before it"
-_ENDED = frozenset({Verdict.ACCEPTED, Verdict.WRONG_ANSWER})
-
-_encode = json.JSONEncoder(ensure_ascii=False).encode
-_PATH = re.compile(r"(?<![\w.])(?:/[\w.+@~-]+)+/?")
-_SOURCE = re.compile(r"/build/([A-Za-z]+\.[a-z]+)")
-_ADDRESS = re.compile(r"\b0[xX][0-9a-fA-F]+")
-_DURATION = re.compile(r"\b\d+(?:\.\d+)? ?(?:ns|us|µs|ms|s|secs?|seconds?)\b")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,12 +71,12 @@ def together(one: Ran, other: Ran) -> Ran:
     both = list(zip(one.cases, other.cases, strict=False))
     return Ran(
         compiled=one.compiled,
-        cases=tuple(first if first.verdict not in _ENDED else second for first, second in both),
+        cases=tuple(first if first.verdict not in ENDED else second for first, second in both),
         changing=frozenset(
             place
             for place, (first, second) in enumerate(both)
-            if first.verdict in _ENDED
-            and second.verdict in _ENDED
+            if first.verdict in ENDED
+            and second.verdict in ENDED
             and first.facts.stdout != second.facts.stdout
         ),
     )
@@ -122,7 +114,7 @@ def with_inputs(
         elif result is not None:
             cases.append(replace(case, input=result.facts.stdout))
     if generated is not None and generated.compiled.verdict is not Verdict.ACCEPTED:
-        told = [_compiler_says("generator", generated.compiled)] if told else []
+        told = [compiler_says("generator", generated.compiled)] if told else []
     return tuple(cases), tuple(told)
 
 
@@ -149,7 +141,8 @@ def decide(
         generated: What its generator did; `None` if there is nothing to generate.
         first: What its reference did on the cases of `to_run`; `None` if there were
             none.
-        second: What it did on them when it was run again.
+        second: What it did on them when it was run again; where a program compares
+            outputs, held against what the first run printed.
     """
     cases, told = with_inputs(question, generated)
     if not question.cases:
@@ -159,7 +152,7 @@ def decide(
         failed = compiled.verdict is Verdict.SANDBOX_ERROR
         why = _SANDBOX_FAILED if failed else "its reference does not compile"
         if not failed:
-            told = (_compiler_says("reference", compiled), *told)
+            told = (compiler_says("reference", compiled), *told)
         return _decision([replace(c, dropped=c.dropped or why) for c in cases], told)
     checked, told_of_runs = _checked(question, cases, _results(first), _results(second))
     return _decision(checked, (*told, *told_of_runs))
@@ -231,9 +224,9 @@ def _generator_problem(
         return _Problem(_why_missing(generated.cases if generated is not None else ()))
     if result.verdict is Verdict.SANDBOX_ERROR:
         return _Problem(_SANDBOX_FAILED)
-    reads = f"; it reads {_quoted(given.input)}"
-    if result.verdict not in _ENDED:
-        why = f"its generator {_ending(result)}"
+    reads = f"; it reads {quoted(given.input)}"
+    if result.verdict not in ENDED:
+        why = f"its generator {ending(result)}"
         return _Problem(why, why + reads)
     if changes or not result.facts.stdout.strip():
         prints = "prints another input each time" if changes else "prints nothing"
@@ -269,21 +262,45 @@ def _reference_problem(
     """
     if one is None or other is None:
         return _Problem(missing)
-    reads = "" if case.generated else f"; input: {_quoted(case.input)}"
-    for result in (one, other):
-        if (broken := _checker_problem(result)) is not None:
-            return broken
-        if result.verdict is Verdict.SANDBOX_ERROR:
-            return _Problem(_SANDBOX_FAILED)
-        if result.verdict not in _ENDED:
-            why = f"the reference {_ending(result)}"
-            same = one.facts.stderr == other.facts.stderr
-            said = _last_line(result.facts.stderr) if same else ""
-            return _Problem(why, why + said + reads)
+    reads = "" if case.generated else f"; input: {quoted(case.input)}"
+    why = "the output of the reference changes between two runs"
+    changes = _Problem(why, why + reads)
+    if other.checker is not CheckerFailure.NOT and one.facts.stdout != other.facts.stdout:
+        # So it was not given the same.
+        return changes
+    same = one.facts.stderr == other.facts.stderr
+    for result, own in ((one, ""), (other, _OWN)):
+        if (problem := _ending_problem(result, own, reads, cites=same)) is not None:
+            return problem
     if not _alike(question, one.facts.stdout, other.facts.stdout):
-        why = "the output of the reference changes between two runs"
-        return _Problem(why, why + reads)
+        return changes
+    if question.checker.kind == "program" and other.verdict is Verdict.WRONG_ANSWER:
+        why = "its checker rejects the output of the reference"
+        prints = f"; the reference prints: {quoted(one.facts.stdout)}"
+        return _Problem(why, why + _OWN + reads + prints)
     return _contradiction(question.cases[case.number - 1], one, other, reads)
+
+
+def _ending_problem(result: CaseResult, own: str, reads: str, *, cites: bool) -> _Problem | None:
+    """Returns what is wrong where a reference, or its checker, did not end well.
+
+    Args:
+        result: A run of the reference.
+        own: Says that the checker was given the reference's own output as the expected
+            one; empty if it was not.
+        reads: Says what the reference read.
+        cites: What it said on standard error may be cited.
+    """
+    if result.checker is not CheckerFailure.NOT:
+        why = "its checker fails on it"
+        when = own if result.checker is CheckerFailure.RUN else ""
+        return _Problem(why, f"{why}{when}: {bare(result.detail, MOST_TEXT)}")
+    if result.verdict is Verdict.SANDBOX_ERROR:
+        return _Problem(_SANDBOX_FAILED)
+    if result.verdict not in ENDED:
+        why = f"the reference {ending(result)}"
+        return _Problem(why, why + (last_line(result.facts.stderr) if cites else "") + reads)
+    return None
 
 
 def _contradiction(
@@ -291,9 +308,9 @@ def _contradiction(
 ) -> _Problem | None:
     printed = one.facts.stdout
     same = printed == other.facts.stdout
-    prints = f"; the reference prints: {_quoted(printed)}" if same else ""
+    prints = f"; the reference prints: {quoted(printed)}" if same else ""
     if Verdict.WRONG_ANSWER in (one.verdict, other.verdict):
-        expects = f"; you expect: {_quoted(given.expected or '')}"
+        expects = f"; you expect: {quoted(given.expected or '')}"
         return _Problem(
             "the reference contradicts what its setter expects",
             f"the reference contradicts what you expect{reads}{expects}{prints}",
@@ -305,76 +322,11 @@ def _contradiction(
     return None
 
 
-def _checker_problem(result: CaseResult) -> _Problem | None:
-    """Returns that the question's own checker failed, where it is that and not the sandbox."""
-    if result.checker is CheckerFailure.NOT:
-        return None
-    why = "its checker fails on it"
-    return _Problem(why, f"{why}: {_bare(result.detail, _MOST_TEXT)}")
-
-
 def _alike(question: ProgrammingQuestion, one: bytes, other: bytes) -> bool:
     checker = question.checker.checker
     if isinstance(checker, ProgramChecker):
         return one == other
     return compare(checker, other, one) is None
-
-
-def _ending(result: CaseResult) -> str:
-    """Returns how a program ended that did not end well, without figures that change."""
-    facts = result.facts
-    match result.verdict:
-        case Verdict.TIME_LIMIT:
-            return "reaches the time limit"
-        case Verdict.MEMORY_LIMIT:
-            return "reaches the memory limit"
-        case Verdict.OUTPUT_LIMIT:
-            why = f": {result.detail}" if result.detail else ""
-            return f"prints more than a program may{why}"
-        case Verdict.SECURITY_VIOLATION:
-            return "makes a system call that is forbidden"
-        case _ if facts.signal is not None:
-            return f"is ended by {_signal_name(facts.signal)}"
-        case _:
-            return f"ends with exit status {facts.exit_status}"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def _compiler_says(what: str, compiled: CompileResult) -> str:
-    if compiled.verdict is not Verdict.COMPILE_ERROR:
-        limit = str(compiled.verdict).replace("_", " ")
-        return f"the {what} does not compile: its compiler reached the {limit}"
-    message = _bare(compiled.message.strip(), _MOST_MESSAGE)
-    return f"the {what} does not compile: {message or 'its compiler says nothing'}"
-
-
-def _last_line(stderr: bytes) -> str:
-    """Returns the last line of standard error, as it goes behind a reason."""
-    text = stderr[-8 * _MOST_TEXT :].decode("utf-8", "replace")
-    line = next(_lines_from_end(text), "")
-    return f" ({_bare(line, _MOST_TEXT)})" if line else ""
-
-
-def _lines_from_end(text: str) -> Iterator[str]:
-    return (line.strip() for line in reversed(text.splitlines()) if line.strip())
-
-
-def _bare(text: str, most: int) -> str:
-    """Returns what a program said, without what may be another thing in another run."""
-    text = _SOURCE.sub(r"\1", text)
-    for changing in (_PATH, _ADDRESS, _DURATION):
-        text = changing.sub("...", text)
-    return excerpt(text, most)
-
-
-def _quoted(text: bytes | str) -> str:
-    return _encode(excerpt(text, _MOST_TEXT))
 
 
 def _as_bytes(text: str | None) -> bytes | None:

@@ -5,10 +5,10 @@ What the runs mean is decided by `server.league.gate`, which knows no sandbox.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sandbox.model import MIB, Case
-from server.league.gate import Decision, Ran, decide, to_run, together, with_inputs
+from sandbox.model import MIB, Case, CaseResult, ProgramChecker
+from server.league.gate import ENDED, Decision, Ran, decide, to_run, together, with_inputs
 from server.league.programs import Code, ProgrammingQuestion
 from server.play.executing import Executed, Executing
 from server.play.sandbox_failures import execute_surely
@@ -41,7 +41,9 @@ async def check(
 ) -> Checked:
     """Runs a question's generator twice, and its reference twice on every case.
 
-    Of the generator, the first run is kept.
+    Of the generator, the first run is kept. Where the question's own program compares
+    outputs, the second run of the reference is held against what the first printed, as
+    answers will be: such a program may accept what its setter wrote down and nothing else.
 
     Args:
         executing: Executes programs.
@@ -86,12 +88,7 @@ async def check(
     inputs, _ = with_inputs(question, generated)
     numbers = [case.number for case in inputs if not case.dropped]
     cases = to_run(question, inputs)
-    checker = question.checker.checker
-    # The second time nothing is new but the time: what changes then cannot be expected.
-    first, second = await _twice(
-        executing,
-        lambda: executing.execute(question.reference, cases, checker, of_setter=True),
-    )
+    first, second = await _reference_runs(executing, question, cases)
     keep(first, Purpose.REFERENCE, question.reference, numbers)
     keep(second, Purpose.REFERENCE_AGAIN, question.reference, numbers)
     # Outputs of megabytes are compared word by word.
@@ -101,6 +98,32 @@ async def check(
 
 def _ran(executed: Executed) -> Ran:
     return Ran(compiled=executed.compiled, cases=executed.cases)
+
+
+async def _reference_runs(
+    executing: Executing, question: ProgrammingQuestion, cases: Sequence[Case]
+) -> tuple[Executed, Executed]:
+    """Runs a reference twice on its cases; what changes between the two cannot be expected."""
+    checker = question.checker.checker
+
+    def run(held_against: Sequence[Case]) -> Awaitable[Executed]:
+        return executing.execute(question.reference, held_against, checker, of_setter=True)
+
+    if not isinstance(checker, ProgramChecker):
+        return await _twice(executing, lambda: run(cases))
+    first = await execute_surely(executing, lambda: run(cases))
+    printed = [_printed(result) for result in first.cases]
+    # Without a result of the first run, a case is dropped whatever the second says.
+    printed += [None] * (len(cases) - len(printed))
+    again = [
+        replace(case, expected=expected) for case, expected in zip(cases, printed, strict=True)
+    ]
+    return first, await execute_surely(executing, lambda: run(again))
+
+
+def _printed(result: CaseResult) -> bytes | None:
+    """Returns what a program printed on a case; `None` if it did not end well."""
+    return result.facts.stdout if result.verdict in ENDED else None
 
 
 async def _twice(
