@@ -13,8 +13,9 @@ from typing import Any
 from sandbox.features import guess
 from sandbox.languages import LANGUAGES
 from sandbox.recognition import Clue, recognise
+from server.league.escapes import with_valid_escapes
 from server.league.programs import Code
-from server.league.reading import JsonObject, Unreadable, with_valid_escapes
+from server.league.reading import JsonObject, Unreadable, is_given, said
 
 MAX_CODE_BYTES = 1 << 20
 # Keys under which models give a program, the one that is asked for first.
@@ -64,8 +65,8 @@ def read_code(value: Any, named: Any, *, key: str, broken: str | None = None) ->
         value: What the reply gave: a text, lines, or an object with language and code.
         named: The language as it was named, `None` if it was not.
         key: Key of the program, for the reason.
-        broken: The reply, if it was broken JSON. Mending guesses where a text ends, so
-            a program out of it must stand in the reply as a whole.
+        broken: What it was read out of, if that was broken JSON. Mending guesses where a text ends, so
+            a program out of it must stand there as a whole.
     """
     if isinstance(value, JsonObject):
         named = first_of(value, "language", "lang") or named
@@ -92,9 +93,14 @@ def read_fenced(reply: str) -> Code | None:
 
     The fence must be closed, since a program that broke off is none, and its language told.
     """
-    text = reply.rpartition("</think>")[2].encode("utf-8", "replace").decode()
-    lines = _FENCE_LINE.findall(text)
-    if len(lines) != 2 or lines[1].strip():  # noqa: PLR2004
+    if _FENCE_LINE.search(reply) is None:
+        return None
+    text = (said(reply) or "").encode("utf-8", "replace").decode()
+    lines = list(_FENCE_LINE.finditer(text))
+    if len(lines) != 2 or lines[1][1].strip():  # noqa: PLR2004
+        return None
+    if any(is_given(key, text[lines[1].end() :]) for key in CODE_KEYS):
+        # What comes after it is the answer, though it could not be read.
         return None
     found = recognise(text)
     if not found.language or found.source == text or found.source.lstrip().startswith("{"):

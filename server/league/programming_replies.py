@@ -40,7 +40,7 @@ _WORD = re.compile("[a-z]*")
 
 @dataclass(frozen=True)
 class _Reply:
-    """What a reply holds, and its text if it was broken JSON."""
+    """What a reply holds, and what it was read out of if that was broken JSON."""
 
     value: JsonObject
     broken: str | None
@@ -85,10 +85,10 @@ def _program_of_json(reply: str) -> CodeAnswer | Unreadable:
 
 def _found(reply: str, keys: tuple[str, ...]) -> _Reply | Unreadable:
     """Finds the object that has one of the keys; the first that some object has decides."""
-    found = find_first_object(reply, [(key,) for key in keys])
+    found = find_first_object(reply, keys)
     if isinstance(found, Unreadable):
         return found
-    return _Reply(found.value, reply if found.repaired else None)
+    return _Reply(found.value, found.written if found.repaired else None)
 
 
 def read_programming_question(reply: str) -> ProgrammingQuestion | Unreadable:

@@ -1,26 +1,29 @@
 """Finds the JSON object in a model's reply, however it is wrapped or broken.
 
 A reply may be empty, huge, prose around JSON, two objects, broken JSON, or
-hostile. The last object that has the wanted keys counts: a model may quote an
-earlier one, and what it decides comes last.
+hostile. Thoughts are no part of it. The object that begins last of those with the wanted
+key counts: what a model decides comes after its drafts. If that one is broken it is mended
+or asked for again; a draft never stands for it.
 """
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from server.league.escapes import Escaped
 from server.league.mending import mend
+from server.league.thinking import thinking
 
 # Reading is bounded, so that no reply can hold up the others.
 MAX_CHARACTERS = 1_000_000
 _MAX_STARTS = 1000
 _MAX_SCANNED = 4 * MAX_CHARACTERS
-
-# Valid ones are matched whole, so that the second half of one is not taken for another.
-_ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})?')
+# Braces of code and of formulas do not begin an object.
+_START = re.compile(r'\{\s*+["}]')
+_BRACE = re.compile("[{}]")
 
 # JSON turns the start of a LaTeX command into a control character: \frac into
 # a form feed and "rac". What can be told apart from real white space is put
@@ -54,10 +57,17 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Found:
-    """The object that a reply holds; `repaired` if it was broken JSON."""
+    """The object that a reply holds.
+
+    Attributes:
+        value: The object.
+        repaired: It was broken JSON.
+        written: The part of the reply that it was read out of.
+    """
 
     value: "JsonObject"
     repaired: bool
+    written: str
 
 
 class JsonObject(dict[str, Any]):
@@ -91,23 +101,33 @@ class JsonObject(dict[str, Any]):
 _DECODER = json.JSONDecoder(strict=False, object_pairs_hook=JsonObject.from_pairs)
 
 
-def _objects(text: str) -> list[JsonObject]:
-    """Returns the JSON objects that stand in a text, outermost ones only."""
-    found: list[JsonObject] = []
-    start = text.find("{")
+@dataclass(frozen=True)
+class _Placed:
+    """An object, where it begins and ends, and whether its escapes had to be made valid."""
+
+    value: JsonObject
+    start: int
+    end: int
+    repaired: bool = False
+
+
+def _objects(text: str, start: int = 0) -> list[_Placed]:
+    """Returns the JSON objects that stand in a text from a place on, outermost ones only."""
+    found: list[_Placed] = []
     scanned = 0
     for _ in range(_MAX_STARTS):
-        if start < 0 or scanned > _MAX_SCANNED:
+        begin = _START.search(text, start)
+        if begin is None or scanned > _MAX_SCANNED:
             break
+        start = begin.start()
         try:
             value, end = _DECODER.raw_decode(text, start)
         except (ValueError, RecursionError) as error:
             end = start + 1
             scanned += getattr(error, "pos", start) - start
         else:
-            if isinstance(value, JsonObject):
-                found.append(value)
-        start = text.find("{", end)
+            found.append(_Placed(value, start, end))
+        start = end
     return found
 
 
@@ -131,54 +151,174 @@ def _mended(text: str) -> list[JsonObject]:
     return [item for item in candidates if isinstance(item, JsonObject)]
 
 
-def with_valid_escapes(text: str) -> str:
-    r"""Returns a text of JSON in which a backslash that escapes nothing is one that is meant."""
-    return _ESCAPE.sub(lambda match: match[0] if len(match[0]) > 1 else r"\\", text)
+class _Spoken:
+    """What a model said after its thoughts, and the objects in it."""
+
+    def __init__(self, reply: str) -> None:
+        escaped = Escaped.of(reply)
+        objects = _objects(escaped.text)
+        thoughts = thinking(escaped.text, [(item.start, item.end) for item in objects])
+        if thoughts.end:
+            objects = _objects(escaped.text, thoughts.end)
+        self._reply = reply
+        self._unclosed = thoughts.unclosed
+        self.start = escaped.original(thoughts.end)
+        self.objects = [
+            _Placed(
+                item.value,
+                escaped.original(item.start),
+                escaped.original(item.end),
+                escaped.is_changed(item.start, item.end),
+            )
+            for item in objects
+        ]
+        self.mended = cache(lambda start: _mended(reply[start:]))
+
+    @property
+    def text(self) -> str | None:
+        """What was said; `None` if it cannot be told from thoughts."""
+        return None if self._unclosed else self._reply[self.start :]
+
+    def find(self, key: str) -> Found | Unreadable | None:
+        """Returns the object with the key that begins last; `None` if there is none."""
+        having = [item for item in self.objects if item.value.of(key) is not None]
+        last = having[-1] if having else None
+        if last is None:
+            found = self._mend(key, self.start)
+        elif self._is_within_a_broken_one(last):
+            found = self._mend(key, self.start) or _BROKEN
+        elif is_given(key, self._outside(last.end)):
+            found = self._mend(key, last.end) or _BROKEN
+        else:
+            found = Found(last.value, last.repaired, self._reply[last.start : last.end])
+        if isinstance(found, Found) and self._unclosed and not self._ends_the_reply(found):
+            return _STILL_THINKING
+        return found
+
+    def _mend(self, key: str, start: int) -> Found | Unreadable | None:
+        made = self.mended(start)
+        having = [value for value in made if value.of(key) is not None]
+        if not having:
+            return None
+        written = self._reply[start:]
+        if len(_mention(key).findall(written)) > _count(key, made):
+            # Mending keeps one of several, and not always the last.
+            return Unreadable("ambiguous", f'the JSON was broken and "{key}" came more than once')
+        return Found(having[-1], repaired=True, written=written)
+
+    def _outside(self, start: int, end: int | None = None) -> str:
+        """Returns what of a part of the reply is in no object that can be read."""
+        end = len(self._reply) if end is None else end
+        parts: list[str] = []
+        for item in self.objects:
+            if start <= item.start < end:
+                parts.append(self._reply[start : item.start])
+                start = item.end
+        parts.append(self._reply[start:end])
+        return ";".join(parts)
+
+    def _is_within_a_broken_one(self, item: _Placed) -> bool:
+        """Says whether an object is a part of another one, which cannot be read as it is."""
+        return (
+            _open_braces(self._outside(self.start, item.start)) > 0
+            and _open_braces(self._outside(item.end)[::-1], opening="}") > 0
+        )
+
+    def _ends_the_reply(self, found: Found) -> bool:
+        """Says whether nothing comes after an object: a draft is followed by more thoughts."""
+        end = _without_fence(self._reply)
+        return end.endswith("}") and end.endswith(_without_fence(found.written))
 
 
-def find_object(text: str, keys: Collection[str]) -> Found | Unreadable:
-    """Finds the object with the given keys in a reply.
+_BROKEN = Unreadable(
+    "json_broken",
+    "the last JSON object of the reply was broken: quotation marks, backslashes and line"
+    " breaks within its strings must be escaped",
+)
+_STILL_THINKING = Unreadable(
+    "thinking_unclosed",
+    "the reply did not close its thinking, or went on after its JSON object: close the"
+    " thinking, and end with the object",
+)
+
+
+@cache
+def _mention(key: str) -> re.Pattern[str]:
+    """Returns a pattern of a key in JSON, broken or not, but not in a string of JSON."""
+    return re.compile(
+        rf"""(?<!\\)["'“]\s*+{key}\s*+["'”]\s*+:|[{{,]\s*+{key}\s*+:\s*+["'“\[{{]""",
+        re.IGNORECASE,
+    )
+
+
+def is_given(key: str, text: str) -> bool:
+    """Says whether a text gives a key in an object, broken or not, that does not break off."""
+    given = _mention(key).search(text)
+    return given is not None and "}" in text[given.end() :]
+
+
+def _count(key: str, values: Iterable[Any]) -> int:
+    """Returns how often a key is given in values and whatever they hold."""
+    left, count = list(values), 0
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            count += sum(name.strip().casefold() == key for name in value)
+            left.extend(value.values())
+        elif isinstance(value, list):
+            left.extend(value)
+    return count
+
+
+def _without_fence(text: str) -> str:
+    return text.rstrip().removesuffix("```").rstrip()
+
+
+def _open_braces(text: str, opening: str = "{") -> int:
+    """Returns how many braces of a text are opened and not closed again."""
+    depth = 0
+    for brace in _BRACE.findall(text):
+        depth = depth + 1 if brace == opening else max(0, depth - 1)
+    return depth
+
+
+def said(reply: str) -> str | None:
+    """Returns a reply without the thoughts before it; `None` if they cannot be told apart."""
+    return _Spoken(reply).text
+
+
+def find_object(text: str, key: str) -> Found | Unreadable:
+    """Finds the object with the given key in a reply.
 
     Args:
         text: The reply as it came.
-        keys: Keys that the object must have, whatever their case.
+        key: Key that the object must have, whatever its case.
     """
-    return find_first_object(text, [keys])
+    return find_first_object(text, [key])
 
 
-def find_first_object(text: str, choices: Sequence[Collection[str]]) -> Found | Unreadable:
-    """Finds the object with the first set of keys that some object in a reply has.
+def find_first_object(text: str, keys: Sequence[str]) -> Found | Unreadable:
+    """Finds the object with the first of the keys that some object in a reply has.
 
-    However many sets there are, the reply is parsed once in each way.
+    However many keys there are, the reply is parsed once in each way.
 
     Args:
         text: The reply as it came.
-        choices: Sets of keys, whatever their case; where no object has one of them, what
-            lacks of the first is told.
+        keys: Keys in lower case; where no object has one of them, the first is told.
     """
     if not text.strip():
         return Unreadable("empty_reply", "the reply was empty")
     if len(text) > MAX_CHARACTERS:
         return Unreadable("too_long", f"the reply had more than {MAX_CHARACTERS:,} characters")
-    # What a model thinks aloud is no material for repairs.
-    reply = text.rpartition("</think>")[2]
-    seen: list[JsonObject] = []
-    readings: tuple[tuple[Callable[[], list[JsonObject]], bool], ...] = (
-        (cache(lambda: _objects(text)), False),
-        (cache(lambda: _objects(with_valid_escapes(reply))), True),
-        (cache(lambda: _mended(reply)), True),
-    )
-    for keys in choices:
-        for read, repaired in readings:
-            objects = read()
-            for candidate in reversed(objects):
-                if all(candidate.of(key) is not None for key in keys):
-                    return Found(candidate, repaired)
-            seen = seen or objects
-    if not seen:
-        return Unreadable("no_json", "the reply held no JSON object")
-    lacking = [key for key in choices[0] if seen[-1].of(key) is None]
-    return Unreadable("key_missing", f"the JSON object lacked {', '.join(map(repr, lacking))}")
+    spoken = _Spoken(text)
+    for key in keys:
+        found = spoken.find(key)
+        if found is not None:
+            return found
+    if not spoken.objects and not spoken.mended(spoken.start):
+        after = " after its thinking" if spoken.start else ""
+        return Unreadable("no_json", f"the reply held no JSON object{after}")
+    return Unreadable("key_missing", f"the JSON object lacked {keys[0]!r}")
 
 
 def as_text(value: Any) -> str:

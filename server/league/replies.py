@@ -89,7 +89,7 @@ def too_long(**texts: str) -> Unreadable | None:
 
 def read_question(reply: str) -> QuestionReply | Unreadable:
     """Reads a mathematics question."""
-    found = find_object(reply, ("problem",))
+    found = find_object(reply, "problem")
     if isinstance(found, Unreadable):
         return found
     value = found.value
@@ -111,9 +111,9 @@ def read_question(reply: str) -> QuestionReply | Unreadable:
 
 def read_answer(reply: str) -> AnswerReply | Unreadable:
     """Reads a mathematics answer; the working or the result may be absent, not both."""
-    found = find_object(reply, ("answer",))
+    found = find_object(reply, "answer")
     if isinstance(found, Unreadable) and found.cause == "key_missing":
-        found = find_object(reply, ("solution",))
+        found = find_object(reply, "solution")
     if isinstance(found, Unreadable):
         return found
     text = as_text(found.value.of("solution"))
@@ -154,7 +154,7 @@ def _read_judgment(
     convert: Callable[[Any], float | None],
     wanted: str,
 ) -> JudgmentReply | Unreadable:
-    found = find_object(reply, (key,))
+    found = find_object(reply, key)
     if isinstance(found, Unreadable):
         return found
     given = _by_label(found, key, labels)
