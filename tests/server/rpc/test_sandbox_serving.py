@@ -53,7 +53,7 @@ async def _health(server: LeagueServer, service: str = SERVICE) -> int:
 
 
 async def _until_health(server: LeagueServer, status: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while await _health(server) != status:  # noqa: ASYNC110 - asked over the wire
             await asyncio.sleep(0.01)
 
@@ -240,9 +240,11 @@ async def test_a_server_out_of_grace_stops_programs(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def _impatient(runner: ScriptedRunner) -> AsyncIterator[str]:
+async def _patient_for(patience_s: float, runner: ScriptedRunner) -> AsyncIterator[str]:
     server = grpc.aio.server(interceptors=[ErrorInterceptor()])
-    servicer = SandboxServicer(runner, most_of(SandboxSettings()), by_token=False, patience_s=0.2)
+    servicer = SandboxServicer(
+        runner, most_of(SandboxSettings()), by_token=False, patience_s=patience_s
+    )
     sandbox_service_pb2_grpc.add_SandboxServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -261,7 +263,7 @@ def test_no_more_processes_can_be_promised_than_a_container_gives() -> None:
 async def test_a_client_that_sets_nothing_gets_the_longest_output_of_the_defaults() -> None:
     """It takes messages of 4 MiB; its call would end at a longer one."""
     async with (
-        _impatient(ScriptedRunner()) as address,
+        _patient_for(60, ScriptedRunner()) as address,
         grpc.aio.insecure_channel(address) as channel,
     ):
         stub = sandbox_service_pb2_grpc.SandboxServiceStub(channel)  # type: ignore[no-untyped-call,unused-ignore]
@@ -276,7 +278,7 @@ async def test_who_reads_nothing_holds_no_place() -> None:
     runner = ScriptedRunner()
     limits = [("grpc.max_receive_message_length", 64 << 20)]
     async with (
-        _impatient(runner) as address,
+        _patient_for(0.2, runner) as address,
         grpc.aio.insecure_channel(address, options=limits) as channel,
     ):
         stub = sandbox_service_pb2_grpc.SandboxServiceStub(channel)  # type: ignore[no-untyped-call,unused-ignore]
@@ -294,13 +296,13 @@ async def _read_on(stream: Any) -> None:
 
 
 async def _all_of(stream: Any) -> list[pb.ExecuteResponse]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         return [each async for each in stream]
 
 
 async def _until_refused(stub: Any) -> Refusal:
     """Asks until the server says that it stops."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             try:
                 await _all_of(stub.Execute(_asked()))

@@ -177,7 +177,9 @@ async def test_a_watcher_that_dies_is_forgotten(
         stub = type(server.runs)(channel)
         timeout = 0.5 if end == "deadline" else None
         streams = [stub.WatchRun(_watch(), timeout=timeout) for _ in range(20)]
-        await asyncio.gather(*(stream.read() for stream in streams))
+        read = await asyncio.gather(*(s.read() for s in streams), return_exceptions=True)
+        # On a busy machine a deadline may come before the first event.
+        assert end == "deadline" or not any(isinstance(each, BaseException) for each in read)
         if end == "cancelled":
             for stream in streams:
                 stream.cancel()
@@ -314,7 +316,7 @@ async def test_heartbeats_come_between_events(server: LeagueServer, script: Leag
     await server.runs.CreateRun(create(LEAGUE))
     messages: Messages = []
     beats: list[int] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         async for message in server.runs.WatchRun(_watch()):
             if not message.HasField("event"):
                 assert message.resume_token == messages[-1].resume_token
