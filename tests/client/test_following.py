@@ -31,6 +31,7 @@ from tests.support.fake_service import (
     run,
     state_event,
 )
+from tests.support.scripted_league import eventually
 
 RUNNING = state_event(1, run_pb2.Run.STATE_RUNNING)
 SUCCEEDED = state_event(3, run_pb2.Run.STATE_SUCCEEDED)
@@ -216,10 +217,15 @@ async def test_ctrl_c_leaves_a_run_to_its_server(
     service: FakeService, session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
     service.events = [RUNNING]
-    asyncio.get_running_loop().call_later(0.3, session.interrupts.interrupt)
 
+    async def interrupt_once_it_is_watched() -> None:
+        await eventually(lambda: bool(service.asked(run_service_pb2.WatchRunRequest)))
+        session.interrupts.interrupt()
+
+    interrupting = asyncio.create_task(interrupt_once_it_is_watched())
     with pytest.raises(InterruptedByUserError):
         await play(session, league(), NO_REPORT)
+    await interrupting
 
     err = capsys.readouterr().err
     assert f"math-1 goes on at {session.target.server}." in err

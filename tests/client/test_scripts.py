@@ -26,6 +26,8 @@ from tests.support.server_process import (
 )
 
 SCRIPTS = ("play", "runs", "report", "execute")
+# Enough on any machine for the calls under way at the slow endpoint, so that none is cut.
+_GRACE_S = 60.0
 
 
 @pytest.fixture
@@ -201,7 +203,7 @@ async def test_a_league_is_played_to_its_report(endpoint: ScriptedEndpoint, tmp_
 async def test_ctrl_c_pauses_the_run_of_a_server_of_its_own(
     slow_endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
-    settings = settings_file(tmp_path, slow_endpoint.base_url)
+    settings = settings_file(tmp_path, slow_endpoint.base_url, _GRACE_S)
     league = league_file(tmp_path, "max_concurrent_calls = 2")
     process = await start_script(
         "play", league, "--run-id", "mine", "--settings", settings, cwd=tmp_path
@@ -232,7 +234,7 @@ async def test_ctrl_c_pauses_the_run_of_a_server_of_its_own(
 async def test_a_killed_command_leaves_no_server_and_a_run_that_can_go_on(
     slow_endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
-    settings = settings_file(tmp_path, slow_endpoint.base_url)
+    settings = settings_file(tmp_path, slow_endpoint.base_url, _GRACE_S)
     league = league_file(tmp_path, "max_concurrent_calls = 2")
     process = await start_script(
         "play", league, "--run-id", "mine", "--settings", settings, cwd=tmp_path
