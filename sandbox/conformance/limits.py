@@ -17,7 +17,8 @@ from sandbox.runner import Runner
 
 _LOOP = "while True:\n    pass\n"
 _SHORT_CPU = replace(LIMITS, cpu_s=0.3)
-_SHORT_WALL = replace(LIMITS, wall_s=0.5)
+# One after the other, where a busy machine lets a program come to nothing in a shorter time.
+_WALLS_S = (0.5, 4.0, 30.0)
 _SMALL_OUTPUT = replace(LIMITS, output_bytes=1000)
 
 
@@ -60,12 +61,16 @@ async def cpu_of_children(runner: Runner) -> None:
 async def wall_limit(runner: Runner) -> None:
     """A program that sleeps is ended by the clock, and what it printed is kept."""
     source = 'import time\nprint("now", flush=True)\ntime.sleep(600)\n'
-    result = await only(runner, job(source, Case(b"", b"now\n"), limits=_SHORT_WALL))
-    expect_verdict(result, Verdict.TIME_LIMIT)
-    facts = result.facts
-    expect_equal(facts.stopped, Stopped.WALL, "why it was stopped")
-    expect(facts.wall_s >= _SHORT_WALL.wall_s, f"it was ended early, after {facts.wall_s} s")
-    expect(facts.cpu_s < _SHORT_WALL.cpu_s, f"sleep was counted as CPU time: {facts.cpu_s} s")
+    for wall_s in _WALLS_S:
+        limits = replace(LIMITS, wall_s=wall_s)
+        result = await only(runner, job(source, Case(b"", b"now\n"), limits=limits))
+        expect_verdict(result, Verdict.TIME_LIMIT)
+        facts = result.facts
+        expect_equal(facts.stopped, Stopped.WALL, "why it was stopped")
+        expect(facts.wall_s >= wall_s, f"it was ended early, after {facts.wall_s} s")
+        expect(facts.cpu_s < limits.cpu_s, f"sleep was counted as CPU time: {facts.cpu_s} s")
+        if facts.stdout:
+            break
     expect_equal(facts.stdout, b"now\n", "what it printed before")
 
 
@@ -82,7 +87,7 @@ async def memory_is_measured(runner: Runner) -> None:
     source = """\
         import time
         block = bytearray(48 << 20)
-        time.sleep(0.2)
+        time.sleep(1)
         print(len(block))
     """
     result = await only(runner, job(source))
@@ -152,17 +157,19 @@ async def limits_are_of_one_case(runner: Runner) -> None:
             pass
         print("x" * 900)
     """
-    limits = replace(LIMITS, cpu_s=0.8, wall_s=4.0, memory_bytes=64 * MIB, output_bytes=1000)
     kinds = (b"", b"memory", b"", b"output", b"", b"sleep", b"")
-    whole = await outcome(runner, job(source, *map(Case, kinds), limits=limits))
-    expect_equal(
-        [result.verdict.value for result in whole.cases],
-        [
-            "accepted", "memory_limit", "accepted", "output_limit", "accepted", "time_limit",
-            "accepted",
-        ],
-        "verdicts",
-    )  # fmt: skip
+    wanted = [
+        "accepted", "memory_limit", "accepted", "output_limit", "accepted", "time_limit",
+        "accepted",
+    ]  # fmt: skip
+    for wall_s in (4.0, 30.0):
+        limits = replace(LIMITS, cpu_s=0.8, wall_s=wall_s, memory_bytes=64 * MIB, output_bytes=1000)
+        whole = await outcome(runner, job(source, *map(Case, kinds), limits=limits))
+        verdicts = [result.verdict.value for result in whole.cases]
+        if verdicts == wanted:
+            break
+        # On a busy machine the clock may have been first: once more, with more time by it.
+    expect_equal(verdicts, wanted, "verdicts")
 
 
 CHECKS: tuple[Check, ...] = (
