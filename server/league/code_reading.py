@@ -13,7 +13,7 @@ from typing import Any
 from sandbox.features import guess
 from sandbox.languages import LANGUAGES
 from sandbox.recognition import Clue, recognise
-from server.league.escapes import with_valid_escapes
+from server.league.escapes import is_doubtful, with_valid_escapes
 from server.league.programs import Code
 from server.league.reading import JsonObject, Unreadable, is_given, said
 
@@ -77,13 +77,9 @@ def read_code(value: Any, named: Any, *, key: str, broken: str | None = None) ->
     if len(text.encode()) > MAX_CODE_BYTES:
         return Unreadable("too_long", f'"{key}" had more than {MAX_CODE_BYTES:,} bytes')
     if broken is not None:
-        written = _as_written(broken, text)
-        if written is None:
-            return Unreadable(
-                "code_uncertain",
-                f'the JSON was broken, and where "{key}" ends could not be told: quotation'
-                " marks, backslashes and line breaks within it must be escaped",
-            )
+        written = _as_written(broken, text, key)
+        if isinstance(written, Unreadable):
+            return written
         text = written
     return _told(text, named if isinstance(named, str) else "", key)
 
@@ -132,19 +128,33 @@ def _in_a_fence(text: str) -> bool:
     return fence is not None and not _MAY_HOLD_A_FENCE.search(text, 0, fence.start())
 
 
-def _as_written(reply: str, text: str) -> str | None:
-    """Returns the value of a reply that a mended text stands for, if it has it as a whole."""
+def _as_written(broken: str, text: str, key: str) -> str | Unreadable:
+    """Returns the value in broken JSON that a mended text stands for, if it is there as a whole."""
     wanted = text.strip()
-    return next((value for value in _written(reply) if value.strip() == wanted), None)
+    found = [(value, raw) for value, raw in _written(broken) if value.strip() == wanted]
+    if not found:
+        return Unreadable(
+            "code_uncertain",
+            f'the JSON was broken, and where "{key}" ends could not be told: quotation'
+            " marks, backslashes and line breaks within it must be escaped",
+        )
+    if any(is_doubtful(raw) for _, raw in found):
+        return Unreadable(
+            "code_uncertain",
+            f'within "{key}" a backslash stood before \' or `, which JSON does not allow: write'
+            r" the mark alone, or two backslashes (\\) before it where the program has one",
+        )
+    return found[0][0]
 
 
-def _written(reply: str) -> Iterator[str]:
-    for match in _WRITTEN.finditer(reply):
+def _written(broken: str) -> Iterator[tuple[str, str]]:
+    """Yields the texts of broken JSON that end for certain, each with how it is written."""
+    for match in _WRITTEN.finditer(broken):
         try:
             value = json.loads(f'"{with_valid_escapes(match[1])}"', strict=False)
         except ValueError:  # pragma: no cover - every escape is a valid one by now
             continue
-        yield str(value).encode("utf-8", "replace").decode()
+        yield str(value).encode("utf-8", "replace").decode(), match[1]
 
 
 def _shown(named: str) -> str:

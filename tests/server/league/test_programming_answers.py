@@ -93,6 +93,34 @@ def test_one_wrong_escape_changes_nothing_else() -> None:
     assert read.repaired
 
 
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("python", r"for w in input().split(\' \'):\n    print(w)\n"),
+        ("c", r"#include <stdio.h>\nint main(){putchar(\'a\');}\n"),
+        ("javascript", r"console.log(\`x\`)"),
+        ("python", r"print(\"a\\n\", \'\d\')"),
+    ],
+)
+@pytest.mark.parametrize("end", ["}", ",}"])
+def test_an_escaped_mark_that_needs_no_escape_makes_a_program_uncertain(
+    language: str, code: str, end: str
+) -> None:
+    read = read_program(f'{{"approach": "", "language": "{language}", "code": "{code}"{end}')
+    assert isinstance(read, Unreadable), read
+    assert read.cause == "code_uncertain"
+    assert r"two backslashes (\\)" in read.detail or "could not be told" in read.detail
+    assert len(read.detail) < 200
+
+
+def test_such_a_mark_in_prose_is_the_mark_alone() -> None:
+    read = program(
+        r"""{"approach": "It\'s \`sum\` of \d, n\\'", "language": "c", "code": "x = '\\'';"}"""
+    )
+    assert (read.text, read.code.source) == (r"It's `sum` of \d, n\'", r"x = '\'';")
+    assert read.repaired
+
+
 def test_tabs_and_form_feeds_of_a_program_are_no_lost_latex() -> None:
     code = "if x:\n\ttotal = 1\n\ttimes = 2\n\ttau = 3\n\x0cfoo = 4\nneq = 5\r\x08bar = 6"
     assert program(json.dumps({"language": "python", "code": code})).code.source == code
