@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from llm_crowdsourced.v1 import model_service_pb2 as pb
-from llm_crowdsourced.v1 import run_pb2
+from llm_crowdsourced.v1 import result_service_pb2, run_pb2
 
 from tests.support.league_server import LeagueServer, league_server, math_league, settings_for
 from tests.support.rounds import create, run, until_state
@@ -28,27 +28,39 @@ async def provider(server: LeagueServer) -> pb.Provider:
     return (await server.models.ListModels(pb.ListModelsRequest())).providers[0]
 
 
+async def _until_under_way(server: LeagueServer, name: str, calls: int) -> None:
+    """Waits until so many calls of a run are under way, those that wait for a place too."""
+    request = result_service_pb2.GetLedgerRequest(name=name)
+    async with asyncio.timeout(120):
+        while (await server.results.GetLedger(request)).calls_under_way != calls:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
 async def test_a_run_does_not_starve_another_at_its_provider(tmp_path: Path) -> None:
-    """Both have far more calls waiting than there are places: they go in turns."""
+    """Both have far more calls waiting than there are places: they go in turns.
+
+    As many questions wait from the start as are looked at, so that no disk is waited for.
+    """
     held = Held(lambda _: True)
     script = LeagueScript(held)
     async with script.endpoint(latency_s=0.005) as endpoint:
         settings = settings_for(endpoint, tmp_path / "a.duckdb", max_concurrent_calls=4)
         async with league_server(settings) as server:
-            league = math_league(4, rounds_per_participant=4, max_concurrent_calls=32)
+            league = math_league(4, rounds_per_participant=10, max_concurrent_calls=40)
             await server.runs.CreateRun(create(league, "early"))
             await eventually(lambda: held.waiting == 4)
             await server.runs.CreateRun(create(league, "late"))
             await until_state(server, run_pb2.Run.STATE_RUNNING, "runs/late")
+            await _until_under_way(server, "runs/late", 40)
             held.let_go()
             await asyncio.gather(server.watch("runs/early"), server.watch("runs/late"))
             ended = [await run(server, f"runs/{name}") for name in ("early", "late")]
-    assert [r.progress.ok_steps for r in ended] == [128, 128]
+    assert [r.progress.ok_steps for r in ended] == [320, 320]
     assert endpoint.max_in_flight == 4
     order = [asked.request.headers[RUN_HEADER] for asked in script.asked]
-    # Towards its end a run waits for its own replies, and not for places.
+    # 36 questions of one wait for places, and 40 of the other.
     begun = order.index("late")
-    both = order[begun : begun + 80]
+    both = order[begun : begun + 60]
     shares = Counter(both)
     # Places are given in strict turns (see models/test_fairness.py); the calls under way at
     # either end of the stretch may arrive in any order.

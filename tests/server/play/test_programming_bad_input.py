@@ -12,7 +12,7 @@ from sandbox.docker_runner import DockerRunner
 from sandbox.runner import Runner
 from server.play.executing import MOST_SLOW_CASES
 from tests.support.fake_runner import FakeRunner
-from tests.support.league_server import league_server, settings_for
+from tests.support.league_server import BOUND_S, league_server, settings_for
 from tests.support.programming_replies import (
     ECHO,
     TEXTS,
@@ -35,7 +35,7 @@ async def _played(
     script: LeagueScript,
     runner: Runner | None = None,
     *,
-    within_s: float = 120,
+    within_s: float = BOUND_S,
     **rules: Any,
 ) -> list[round_pb2.Round]:
     """Plays a league of three to its end, and returns its rounds."""
@@ -272,7 +272,7 @@ async def test_a_thousand_cases(tmp_path: Path, sandbox_image: str) -> None:
 
     script = LeagueScript(bend)
     runner = DockerRunner(options(sandbox_image, pool_size=2))
-    played = await _played(tmp_path, script, runner, within_s=600)
+    played = await _played(tmp_path, script, runner, within_s=1800)
     assert outcomes(played) == TOTAL
     check = played[0].question.check
     assert (len(check.cases), check.dropped_cases) == (1000, 0)

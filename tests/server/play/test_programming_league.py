@@ -80,7 +80,7 @@ async def played(
         script.endpoint() as endpoint,
         league_server(settings_for(endpoint, database), runner=runner) as server,
     ):
-        await server.play(create(programming_league(8)), within_s=600)
+        await server.play(create(programming_league(8)), within_s=1800)
         yield Played(
             script,
             await run(server),
