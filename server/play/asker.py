@@ -102,6 +102,14 @@ class Asker:
             self._store.earlier_askings(self._run_id),
         )
 
+    def on_record(self, key: StepKey) -> Mapping[int, CallRecord]:
+        """Returns the last call of each asking of a step that was made before a restart.
+
+        Askings are numbered from 0; those before the step was asked once more do not count.
+        """
+        first = self._first_asks.get(key, 0)
+        return {call.ask - first: call for call in self._history.get(key, ()) if call.ask >= first}
+
     @property
     def stopped(self) -> bool:
         """No further call is started."""

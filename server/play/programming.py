@@ -157,7 +157,8 @@ class Programming:
                 return None
             executions += checked.executions
             versions.append(Version(asked.asked, asked.value, checked))
-            repair = checked.decision.repair
+            # Whatever the programs do after a restart, what was asked is gone on with.
+            repair = self._repair_on_record(key, asked) or checked.decision.repair
             if not repair or len(versions) > self._league.programming.max_repairs:
                 break
             told = repair
@@ -277,6 +278,13 @@ class Programming:
     def marks(self, shown: Sequence[Shown], judgment: JudgmentReply) -> tuple[Mark, ...]:
         """Returns the marks of scores."""
         return score_marks(shown, judgment.values, judgment.reasons)
+
+    def _repair_on_record(self, key: StepKey, asked: StepAsked[ProgrammingQuestion]) -> str:
+        """Returns why the setter was asked next to mend what was read; empty if it was not."""
+        call = self._asker.on_record(key).get(asked.asks)
+        if call is None or asked.value is None:
+            return ""
+        return self._requests.reason_in(call.prompt, key, asked.value) or ""
 
     def _reader(self, round_index: int) -> Callable[[str], ProgrammingQuestion | Unreadable]:
         def read(reply: str) -> ProgrammingQuestion | Unreadable:

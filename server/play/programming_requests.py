@@ -1,8 +1,10 @@
 """What each step of a programming league asks."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 from sandbox.languages import LANGUAGES
 from sandbox.model import MIB
@@ -22,7 +24,7 @@ from server.league.schedule import StepKey
 from server.league.shapes import judgment_shape, program_shape, programming_question_shape
 from server.models.chat import ChatRequest, Message
 from server.play.asking import asking_again
-from server.play.requests import RequestMaker, as_data
+from server.play.requests import RequestMaker, as_data, as_kept
 
 
 class ProgrammingRequests:
@@ -55,8 +57,7 @@ class ProgrammingRequests:
         Args:
             key: The step.
             question: What it gave.
-            reason: Why that cannot be used; the same whenever it is asked, so that a reply
-                on record is found again.
+            reason: Why that cannot be used.
         """
         request = self.question(key)
         given = as_data(_given(question))
@@ -66,6 +67,29 @@ class ProgrammingRequests:
         *before, last = request.messages
         content = last.content.rstrip() + render(self._prompts.texts["repair"], values)
         return replace(request, messages=(*before, Message(role=last.role, content=content)))
+
+    def reason_in(self, prompt: str, key: StepKey, question: ProgrammingQuestion) -> str | None:
+        """Returns for which reason a prompt asked the setter to mend a question.
+
+        Args:
+            prompt: A prompt of the step, as it is kept.
+            key: The step.
+            question: What the setter gave.
+
+        Returns:
+            The reason; `None` if the prompt asked for something else.
+        """
+        place = uuid4().hex
+        before, _, after = as_kept(self.repair(key, question, place)).partition(place)
+        if not (prompt.startswith(before) and prompt.endswith(after)):
+            return None
+        try:
+            # A string of JSON within one.
+            written = json.loads(f'"{prompt[len(before) : -len(after)]}"')
+            reason: str = json.loads(f'"{written}"')
+        except ValueError:
+            return None
+        return reason
 
     def answer(self, key: StepKey, question: ProgrammingQuestion) -> ChatRequest:
         """Asks for a program. Reference and cases are no part of what an answerer sees."""

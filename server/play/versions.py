@@ -57,7 +57,9 @@ def after_repairs(versions: Sequence[Version], told: str, missing: str) -> Quest
     if missing:
         parts.append(f"its setter was asked to mend it; no usable reply: {missing}")
     if best != len(versions) - 1:
-        parts.append(f"played is version {best + 1} of {len(versions)}, which has more cases")
+        fewer = len(versions[-1].checked.decision.check.kept) < len(check.kept)
+        why = "which has more cases" if fewer else "in which nothing is to be mended"
+        parts.append(f"played is version {best + 1} of {len(versions)}, {why}")
     repairs = len(versions) - (not missing)
     return replace(check, repairs=repairs, detail="; ".join(parts))
 

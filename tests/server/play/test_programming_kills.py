@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 from llm_crowdsourced.v1 import (
     result_service_pb2,
     result_service_pb2_grpc,
@@ -85,6 +86,62 @@ async def test_a_killed_server_has_lost_nothing_that_was_paid_for(tmp_path: Path
     assert played.question.check.repairs == 1
     assert "case 2: the reference contradicts" in played.question.check.detail
     assert [a.execution.passed_cases for a in played.answers] == [3, 3]
+
+
+@pytest.mark.parametrize("now", ["Tuesday", ""], ids=["another reason", "no fault"])
+async def test_a_repair_on_record_is_taken_though_the_programs_do_otherwise(
+    tmp_path: Path, now: str
+) -> None:
+    """Kill -9 while the mended question is checked: what the first is found to do has changed."""
+    going, day = tmp_path / "going", tmp_path / "day"
+    day.write_text("Monday")
+    names_the_day = (
+        f"day = open({str(day)!r}).read()\nif day:\n    raise SystemExit('log of ' + day)\n{ECHO}"
+    )
+    waits = (
+        f"import os, time\nwhile not os.path.exists({str(going)!r}):\n    time.sleep(0.01)\n{ECHO}"
+    )
+
+    def bend(asked: Asked) -> ScriptedReply:
+        if asked.step != "2/question/p2":
+            return plain(asked)
+        if not asked.time:
+            return question(TEXTS[1], names_the_day)
+        # It cannot be read, and is asked for again.
+        return ScriptedReply(text="Sorry.") if asked.time == 1 else question(TEXTS[1], waits)
+
+    script = LeagueScript(bend)
+    league = programming_league(3)
+    for participant in league.participants:
+        participant.provider = "own"
+    async with script.endpoint() as endpoint:
+        settings = settings_file(tmp_path, endpoint.base_url)
+        async with _fake_server(settings) as (server, runs, results):
+            await runs.CreateRun(create(league))
+            # All but the answers and judgments of round 2, and its question three times.
+            await eventually(partial(_asked, script, CALLS - 5 + 2), 60)
+            await eventually(lambda: endpoint.in_flight == 0)
+            await _calls_are_kept(results, len(script.asked))
+            server.process.kill()
+            await server.process.wait()
+        day.write_text(now)
+        going.touch()
+        async with _fake_server(settings) as (_, runs, results):
+            async for message in runs.WatchRun(run_service_pb2.WatchRunRequest(name=NAME)):
+                last = message
+            assert last.event.run_state_changed.state == run_pb2.Run.STATE_SUCCEEDED
+            asked = result_service_pb2.GetRoundRequest(
+                name=f"{NAME}/rounds/2", view=round_pb2.ROUND_VIEW_FULL
+            )
+            played = (await results.GetRound(asked)).round
+    times = script.times()
+    assert times.pop("2/question/p2") == 3
+    assert set(times.values()) == {1}
+    # The mended version is played, and what its setter was told is what it was told then.
+    check = played.question.check
+    assert (played.question.reference_answer, check.repairs) == (waits, 1)
+    assert "log of Monday" in check.detail
+    assert played.result.reasks == 1
 
 
 def _asked(script: LeagueScript, wanted: int) -> bool:

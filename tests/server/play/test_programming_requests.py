@@ -243,8 +243,25 @@ def test_a_question_goes_back_to_its_setter_as_it_came(
     for lines in (prompt.split("\n"), prompt.splitlines()):
         assert read_programming_question(json.dumps(data_of(prompt, lines))) == asked
     assert as_data(reason) in prompt
-    # A reply on record is found again by the same prompt.
-    assert as_kept(request) == as_kept(REQUESTS.repair(SET, asked, reason))
+    # From a repair on record, the same is asked again.
+    told = REQUESTS.reason_in(as_kept(request), SET, asked)
+    assert told is not None
+    assert as_kept(REQUESTS.repair(SET, asked, told)) == as_kept(request)
+    assert told == reason.encode("utf-8", "replace").decode()
+
+
+def test_only_a_repair_of_that_very_question_is_known_for_one() -> None:
+    for text in ("Add two numbers.", "x" * MAX_TEXT):
+        asked, reason = question(text), '"case 1" is wrong\nand so on'
+        repair = REQUESTS.repair(SET, asked, reason)
+        assert REQUESTS.reason_in(as_kept(repair), SET, asked) == reason
+        assert REQUESTS.reason_in(as_kept(repair), SET, question("Another.")) is None
+        for other in (
+            REQUESTS.question(SET),
+            asking_again(REQUESTS.question(SET), PROMPTS, '"problem" was missing'),
+            asking_again(repair, PROMPTS, '"problem" was missing'),
+        ):
+            assert REQUESTS.reason_in(as_kept(other), SET, asked) is None
 
 
 def test_a_question_too_long_to_go_back_is_asked_for_anew() -> None:
