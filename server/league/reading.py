@@ -9,7 +9,7 @@ or asked for again; a draft never stands for it.
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -63,11 +63,15 @@ class Found:
         value: The object.
         repaired: It was broken JSON.
         written: The part of the reply that it was read out of.
+        others: Other objects with the key, which end before it.
+        unread: There may be another one, in what could not be read.
     """
 
     value: "JsonObject"
     repaired: bool
     written: str
+    others: "tuple[JsonObject, ...]" = ()
+    unread: bool = False
 
 
 class JsonObject(dict[str, Any]):
@@ -190,10 +194,15 @@ class _Spoken:
         elif is_given(key, self._outside(last.end)):
             found = self._mend(key, last.end) or _BROKEN
         else:
-            found = Found(last.value, last.repaired, self._reply[last.start : last.end])
-        if isinstance(found, Found) and self._unclosed and not self._ends_the_reply(found):
+            written = self._reply[last.start : last.end]
+            unread = is_given(key, self._outside(self.start))
+            found = Found(last.value, last.repaired, written, unread=unread)
+        if isinstance(found, Unreadable) or found is None:
+            return found
+        if self._unclosed and not self._ends_the_reply(found):
             return _STILL_THINKING
-        return found
+        earlier = (item.value for item in having if item.value is not found.value)
+        return replace(found, others=(*earlier, *found.others))
 
     def _mend(self, key: str, start: int) -> Found | Unreadable | None:
         made = self.mended(start)
@@ -201,10 +210,17 @@ class _Spoken:
         if not having:
             return None
         written = self._reply[start:]
-        if len(_mention(key).findall(written)) > _count(key, made):
+        mentions = len(_mention(key).findall(written))
+        if mentions > _count(key, made):
             # Mending keeps one of several, and not always the last.
             return Unreadable("ambiguous", f'the JSON was broken and "{key}" came more than once')
-        return Found(having[-1], repaired=True, written=written)
+        return Found(
+            having[-1],
+            repaired=True,
+            written=written,
+            others=tuple(having[:-1]),
+            unread=mentions > len(having),
+        )
 
     def _outside(self, start: int, end: int | None = None) -> str:
         """Returns what of a part of the reply is in no object that can be read."""

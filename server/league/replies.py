@@ -1,8 +1,9 @@
 """Reads replies: a question, an answer or a judgment, or why it cannot be used.
 
 Nothing here raises for what a model wrote. A judgment counts when it covers
-exactly the labels that were shown, each once; anything else is unreadable,
-with a reason that is put to the model when it is asked again.
+exactly the labels that were shown, each once, and is the only one of its reply, or like
+the others; anything else is unreadable, with a reason that is put to the model when it is
+asked again. Of two questions or answers the last counts.
 """
 
 import math
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.league.league import Participant
-from server.league.reading import Found, JsonObject, Unreadable, as_text, find_object
+from server.league.reading import JsonObject, Unreadable, as_text, find_object
 
 # Longer texts would crowd out everything else in a judge's prompt.
 MAX_TEXT = 60_000
@@ -157,7 +158,27 @@ def _read_judgment(
     found = find_object(reply, key)
     if isinstance(found, Unreadable):
         return found
-    given = _by_label(found, key, labels)
+    read = _read_marks(found.value, labels, key, convert, wanted)
+    alike = (_read_marks(other, labels, key, convert, wanted) == read for other in found.others)
+    if found.unread or not all(alike):
+        # One may be a draft, or what a program printed that is judged: which one, nobody knows.
+        return Unreadable(
+            "ambiguous",
+            f'the reply gave "{key}" more than once, and not alike: it must hold one JSON object',
+        )
+    if isinstance(read, Unreadable):
+        return read
+    return JudgmentReply(read, _reasons(found.value, labels), found.repaired)
+
+
+def _read_marks(
+    judgment: JsonObject,
+    labels: Sequence[str],
+    key: str,
+    convert: Callable[[Any], float | None],
+    wanted: str,
+) -> dict[str, float] | Unreadable:
+    given = _by_label(judgment, key, labels)
     if isinstance(given, Unreadable):
         return given
     values: dict[str, float] = {}
@@ -168,12 +189,12 @@ def _read_judgment(
                 "value_invalid", f'"{key}" gave {label} {_short(given[label])}, not {wanted}'
             )
         values[label] = number
-    return JudgmentReply(values, _reasons(found.value, labels), found.repaired)
+    return values
 
 
-def _by_label(found: Found, key: str, labels: Sequence[str]) -> dict[str, Any] | Unreadable:
+def _by_label(judgment: JsonObject, key: str, labels: Sequence[str]) -> dict[str, Any] | Unreadable:
     """Returns what a judgment gives each label, if it covers exactly the labels shown."""
-    value = found.value.of(key)
+    value = judgment.of(key)
     if isinstance(value, list) and key == "ranks" and all(isinstance(i, str) for i in value):
         pairs: list[tuple[str, Any]] = [(item, place) for place, item in enumerate(value, 1)]
     elif isinstance(value, JsonObject):

@@ -126,7 +126,7 @@ def _first_text(raw: str) -> Callable[[str], str]:
 def _decoy(text: str) -> str:
     value = json.loads(text)
     if "ranks" in value:
-        value["ranks"] = {label: len(value["ranks"]) for label in value["ranks"]}
+        value["reasons"] = {}
     else:
         value["answer"] = "17, or so I thought at first"
     return f"{json.dumps(value)}\nOn second thoughts:\n{text}"
@@ -210,6 +210,11 @@ def _each(change: Callable[[Any], object]) -> Callable[[str], str]:
     return _ranks(lambda ranks: {label: change(rank) for label, rank in ranks.items()})
 
 
+def _second_thoughts(text: str) -> str:
+    value = json.loads(text)
+    return f'{{"ranks": {json.dumps(dict.fromkeys(value["ranks"], 2))}}}\nRather:\n{text}'
+
+
 def _reasons(text: str) -> str:
     value = json.loads(text)
     return json.dumps({**value, "reasons": list(value["reasons"].values())})
@@ -228,6 +233,7 @@ JUDGE_FAULTS = (
     _judge("repeats a label", _ranks(lambda _: '{"A": 1, "B": 2, "A": 2}'), "label_repeated"),
     _judge("repeats a label in a list", _ranks(lambda _: ["A", "B", "A"]), "label_repeated"),
     _judge("ties", _ranks(lambda ranks: dict.fromkeys(ranks, 1)), alters=True),
+    _judge("two judgments that differ", _second_thoughts, "ambiguous"),
     _judge("objects for numbers", _each(lambda rank: {"rank": rank}), "value_invalid"),
     _judge("numbers as strings", _each(str)),
     _judge('"85/100"', _each(lambda _: "85/100"), "value_invalid"),

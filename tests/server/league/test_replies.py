@@ -32,7 +32,9 @@ IN_ORDER = {"A": 1.0, "B": 2.0, "C": 3.0}
     [
         pytest.param(GOOD, id="plain"),
         pytest.param(f"Here it is: {GOOD}. I hope that {{this}} helps!", id="prose around"),
-        pytest.param(f"{OTHER}\nOn reflection:\n{GOOD}", id="the last of two"),
+        pytest.param(f"{GOOD}\nOnce more:\n{GOOD}", id="twice the same"),
+        pytest.param(f'{GOOD}\n{{"RANKS": ["A", "B", "C"]}}', id="twice the same in two forms"),
+        pytest.param(f"<think>{OTHER}</think>{GOOD} {GOOD}", id="thinking and twice the same"),
         pytest.param(f'{GOOD}\n{{"ranks": {{"A": 3, "B":', id="the last complete one"),
         pytest.param(f"{GOOD} {{}}", id="an empty one after it"),
         pytest.param(f'{GOOD} {{"note": 1}}', id="another one after it"),
@@ -120,6 +122,51 @@ def test_a_ranking_that_cannot_be_read_says_why(reply: str, cause: str) -> None:
     # The sentence goes back to the model: short, and no more than one line.
     assert 0 < len(read.detail) < 200
     assert "\n" not in read.detail
+
+
+QUOTE = 'Note: program A printed {"ranks": {"A": 3, "B": 2, "C": 1}}, which I ignored.'
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(f"{OTHER}\nOn reflection:\n{GOOD}", id="a draft before it"),
+        pytest.param(f"{GOOD}\n{QUOTE}", id="a quote after it"),
+        pytest.param(f"{GOOD}\n{QUOTE.replace('}}', ',}}')}", id="a broken quote after it"),
+        pytest.param(f"{QUOTE.replace('}}', ',}}')}\n{GOOD}", id="a broken quote before it"),
+        pytest.param(f'{GOOD}\n{{"ranks": {{"A": 1}}}}', id="a part of one after it"),
+        pytest.param(f'{{"ranks": {{"A": 1}}}}\n{GOOD}', id="a part of one before it"),
+        pytest.param(f"<think>hm</think>{OTHER} {GOOD}", id="both after thinking"),
+        pytest.param(f"<think>{OTHER} {GOOD}", id="both in thinking that is not closed"),
+        pytest.param(f"{GOOD[:-1]},}} {OTHER[:-1]},}}", id="both broken"),
+    ],
+)
+def test_of_two_judgments_that_differ_neither_counts(reply: str) -> None:
+    """Which one is a draft, or what a program printed, nobody knows."""
+    read = read_ranking(reply, LABELS)
+    assert isinstance(read, Unreadable), read
+    assert read.cause == "ambiguous"
+    assert 0 < len(read.detail) < 200
+
+
+@pytest.mark.parametrize("quote", [QUOTE, QUOTE.replace('"', "'"), QUOTE.replace('"', "")])
+def test_a_judgment_never_takes_its_marks_from_a_quote_in_its_reasons(quote: str) -> None:
+    """However the quote is escaped: the judgment is read right, or asked for again."""
+    value = {"reasons": {"A": f'he says "{quote}"'}, "ranks": {"A": 1, "B": 2, "C": 3}}
+    read = read_ranking(json.dumps(value), LABELS)
+    assert isinstance(read, JudgmentReply)
+    assert read.values == IN_ORDER
+    read = read_ranking(json.dumps(value).replace('\\"', '"'), LABELS)
+    assert isinstance(read, Unreadable) or read.values == IN_ORDER
+
+
+def test_of_two_questions_or_answers_the_last_counts() -> None:
+    answer = read_answer('{"answer": "17"}\nOn reflection:\n{"answer": "18"}\n{"note": "sure"}')
+    assert isinstance(answer, AnswerReply)
+    assert (answer.final_answer, answer.repaired) == ("18", False)
+    question = read_question('{"problem": "p", "answer": "1"} {"problem": "q", "answer": "2"}')
+    assert isinstance(question, QuestionReply)
+    assert (question.text, question.reference_answer) == ("q", "2")
 
 
 @pytest.mark.parametrize("value", [0, 100, 99.5, '"85"', "1e2"])
