@@ -25,6 +25,14 @@ from server.league.shapes import judgment_shape, program_shape, programming_ques
 from server.models.chat import ChatRequest, Message
 from server.play.asking import asking_again
 from server.play.requests import RequestMaker, as_data, as_kept
+from server.play.shares import fair_share, first_part, size
+
+# Bytes that a judge sees at most of what an author says of a program, of a program, and of
+# all programs of a judgment, the reference among them. Without bounds one long answer
+# would pass the context of every judge, and the others would lose their marks with it.
+MOST_OF_AN_APPROACH = 2_000
+MOST_OF_A_PROGRAM = 24_000
+MOST_OF_ALL_PROGRAMS = 120_000
 
 
 class ProgrammingRequests:
@@ -120,17 +128,23 @@ class ProgrammingRequests:
         """
         participant = self._league.participant(key.participant)
         labels = [item.label for item in shown]
+        programs = (question.reference, *(answers[item.answerer].code for item in shown))
+        sizes = [size(program.source) for program in programs]
+        most = fair_share(sizes, MOST_OF_A_PROGRAM, MOST_OF_ALL_PROGRAMS)
         data: dict[str, Any] = {
             "problem": question.text,
             "marking_scheme": question.marking_scheme,
-            "reference": _program(question.reference),
+            "reference": _program(question.reference, most),
         }
         if evidence is not None:
             data["check_of_reference"] = _check(check)
         data["programs"] = {}
         for item in shown:
             answer = answers[item.answerer]
-            entry: dict[str, Any] = {"approach": answer.text, **_program(answer.code)}
+            entry = {
+                **_shown("approach", answer.text, MOST_OF_AN_APPROACH),
+                **_program(answer.code, most),
+            }
             if evidence is not None:
                 entry["evidence"] = evidence[item.answerer]
             data["programs"][item.label] = entry
@@ -153,15 +167,15 @@ def _languages() -> str:
     )
 
 
-def _program(code: Code) -> dict[str, Any]:
-    """Returns a program for judges: whole, or left out and said so."""
-    shown: dict[str, Any] = {"language": code.language}
-    if len(code.source) > MAX_TEXT:
-        # A part of it would be another program, and all of it would crowd out the others.
-        shown["code_left_out"] = f"its {len(code.source):,} characters are too many to be shown"
-    else:
-        shown["code"] = code.source
-    return shown
+def _program(code: Code, most: int) -> dict[str, Any]:
+    return {"language": code.language, **_shown("code", code.source, most)}
+
+
+def _shown(key: str, text: str, most: int) -> dict[str, Any]:
+    """Returns a text for judges under its key; before it, if it was cut, by how much."""
+    part = first_part(text, most)
+    mark = {f"{key}_cut": part.cut} if part.cut else {}
+    return {**mark, key: part.text}
 
 
 def _check(check: QuestionCheck) -> dict[str, Any]:

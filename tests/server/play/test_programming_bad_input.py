@@ -24,7 +24,7 @@ from tests.support.programming_replies import (
 )
 from tests.support.rounds import create, outcomes, rounds
 from tests.support.sandboxes import options
-from tests.support.scripted_endpoint import ScriptedReply
+from tests.support.scripted_endpoint import ScriptedReply, failure
 from tests.support.scripted_league import Asked, LeagueScript
 
 TOTAL = {"question OK": 3, "answer OK": 6, "judgment OK": 9}
@@ -241,7 +241,7 @@ async def test_an_answer_that_is_mended_when_it_is_asked_for_again(tmp_path: Pat
     assert (answer.result.reasks, answer.execution.passed_cases) == (1, 3)
 
 
-async def test_a_megabyte_of_code_is_run_and_judges_are_told_that_it_is_left_out(
+async def test_a_megabyte_of_code_is_run_and_judges_see_its_first_part(
     tmp_path: Path,
 ) -> None:
     # The longest that a reply holds beside its other keys.
@@ -255,9 +255,29 @@ async def test_a_megabyte_of_code_is_run_and_judges_are_told_that_it_is_left_out
     for asked in script.of("judgment"):
         if asked.round == 1 and asked.participant in ("p1", "p3"):
             assert len(asked.request.prompt) < 40_000
-            (entry,) = [e for e in shown(asked.request)["programs"].values() if "code" not in e]
-            assert "999,000 characters" in entry["code_left_out"]
+            (entry,) = [e for e in shown(asked.request)["programs"].values() if "code_cut" in e]
+            assert code.startswith(entry["code"])
+            assert entry["code_cut"] == "cut: 23,999 of 999,000 characters"
             assert entry["evidence"]["passed"] == 3
+
+
+async def test_a_long_answer_costs_the_others_no_judgment(tmp_path: Path) -> None:
+    """Every judge's context holds what it is shown, though the answer alone would pass it."""
+    long = program(ECHO + "# and so on\n" * 4_900, approach="Right, since. " * 4_200)
+
+    def bend(asked: Asked) -> ScriptedReply:
+        if asked.role == "judgment" and len(asked.request.prompt) > 48_000:
+            return failure(400, "This model's maximum context length is 16384 tokens")
+        return long if asked.step.endswith("answer/p2") else plain(asked)
+
+    script = LeagueScript(bend)
+    played = await _played(tmp_path, script)
+    assert outcomes(played) == TOTAL
+    assert len(played[0].answers[0].final_answer) > 58_000
+    assert len(played[0].answers[0].text) > 58_000
+    for asked in script.of("judgment"):
+        for entry in shown(asked.request)["programs"].values():
+            assert ("code_cut" in entry) is ("approach_cut" in entry) is (entry["code"] != ECHO)
 
 
 @pytest.mark.docker

@@ -25,7 +25,12 @@ from server.league.prompts import PromptSet, load_prompts
 from server.league.replies import MAX_TEXT
 from server.league.schedule import Role, StepKey, judged_by
 from server.play.asking import asking_again
-from server.play.programming_requests import ProgrammingRequests
+from server.play.programming_requests import (
+    MOST_OF_A_PROGRAM,
+    MOST_OF_ALL_PROGRAMS,
+    MOST_OF_AN_APPROACH,
+    ProgrammingRequests,
+)
 from server.play.requests import as_data, as_kept
 from tests.support.leagues import record_league
 
@@ -200,13 +205,39 @@ def test_a_judge_sees_nobodys_name() -> None:
     assert not re.search(r"\bp[1-5]\b|model-", prompt + json.dumps(request.schema))
 
 
-def test_code_is_shown_whole_or_not_at_all() -> None:
-    whole = data_of(judgment(question(), same_answers("x" * MAX_TEXT), None))
-    long = data_of(judgment(question(), same_answers("x" * (MAX_TEXT + 1)), None))
-    for label in whole["programs"]:
-        assert whole["programs"][label]["code"] == "x" * MAX_TEXT
-        assert "code" not in long["programs"][label]
-        assert "60,001 characters" in long["programs"][label]["code_left_out"]
+@pytest.mark.parametrize("evidence", [None, {who: {"passed": 7} for who in JUDGED}])
+def test_a_long_program_is_shown_in_its_first_part_and_the_others_whole(
+    evidence: dict[str, Any] | None,
+) -> None:
+    answers = same_answers("print(1)") | {
+        JUDGED[0]: CodeAnswer(code=code("x" * 58_006), text="y" * 3_000)
+    }
+    prompt = judgment(question(), answers, evidence)
+    long, *others = sorted(data_of(prompt)["programs"].values(), key=lambda e: -len(e["code"]))
+    assert long["code"] == "x" * MOST_OF_A_PROGRAM
+    assert long["code_cut"] == "cut: 24,000 of 58,006 characters"
+    assert long["approach"] == "y" * MOST_OF_AN_APPROACH
+    assert long["approach_cut"] == "cut: 2,000 of 3,000 characters"
+    assert [other["code"] for other in others] == ["print(1)"] * 3
+    assert not any("cut" in key for other in others for key in other)
+    # What the mark means is told outside of the data.
+    assert '"cut: 24,000 of 58,006 characters"' in prompt.partition("\nDATA\n")[0]
+
+
+@pytest.mark.parametrize("character", ["x", '"', "\n", "\x00", "\x85", "\u2028", "漢", "😀"])
+def test_all_programs_of_a_judgment_are_bounded_together(character: str) -> None:
+    long = CodeAnswer(code=code(character * 60_000), text=character * 60_000)
+    answers = dict.fromkeys(JUDGED, long) | {JUDGED[0]: CodeAnswer(code=code("short"))}
+    asked = question(reference=code(character * 60_000))
+    prompt = judgment(asked, answers, None)
+    data = data_of(prompt)
+    programs = [data["reference"], *data["programs"].values()]
+    assert "short" in [program["code"] for program in programs]
+    assert {program["code"] for program in programs} <= {"short", data["reference"]["code"]}
+    assert data["reference"]["code_cut"].endswith(" of 60,000 characters")
+    room = MOST_OF_ALL_PROGRAMS + len(programs) * MOST_OF_AN_APPROACH
+    assert room // 2 < len(prompt.encode()) < room + 5_000
+    assert judgment(asked, answers, None) == prompt
 
 
 CHECKERS = (
