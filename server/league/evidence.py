@@ -14,6 +14,7 @@ from sandbox.model import MIB, Verdict
 from server.league.excerpts import excerpt
 from server.league.executed import CaseRun, Executed, tally
 from server.league.programs import CheckedCase
+from server.league.time_budget import is_not_run
 
 MOST_CHARACTERS = 6000
 MOST_LISTED = 40
@@ -65,7 +66,7 @@ def evidence(
         "passed": counted.passed,
         "total": counted.total,
         "cases": listed,
-        "cases_not_listed": dict(Counter(str(run.verdict) for run in said[len(listed) :])),
+        "cases_not_listed": dict(Counter(_verdict(run) for run in said[len(listed) :])),
         "first_failure": None if failed is None else _failure(failed, kept[failed.number]),
         "disputed_cases": _names([case for n, case in kept.items() if n in disputed]),
         "cases_lost_by_the_sandbox": _names(
@@ -78,12 +79,12 @@ def _rows(runs: Sequence[CaseRun], kept: dict[int, CheckedCase]) -> list[dict[st
     rows: list[dict[str, Any]] = []
     room = _ROWS_CHARACTERS
     for run in runs[:MOST_LISTED]:
-        row = {
-            "case": _name(kept[run.number]),
-            "verdict": str(run.verdict),
-            "cpu_s": round(run.cpu_s, 2),
-            "memory_mib": round(run.peak_memory_bytes / MIB, 1),
-        }
+        row: dict[str, Any] = {"case": _name(kept[run.number]), "verdict": _verdict(run)}
+        if not _is_not_run(run):
+            row |= {
+                "cpu_s": round(run.cpu_s, 2),
+                "memory_mib": round(run.peak_memory_bytes / MIB, 1),
+            }
         room -= len(_encode(row)) + len(", ")
         if room < 0:
             break
@@ -92,6 +93,9 @@ def _rows(runs: Sequence[CaseRun], kept: dict[int, CheckedCase]) -> list[dict[st
 
 
 def _failure(run: CaseRun, case: CheckedCase) -> dict[str, Any]:
+    if _is_not_run(run):
+        # Of what was never measured there are no figures and no outputs.
+        return {"case": _name(case), "verdict": _verdict(run), "why": run.detail}
     return {
         "case": _name(case),
         "verdict": str(run.verdict),
@@ -103,6 +107,14 @@ def _failure(run: CaseRun, case: CheckedCase) -> dict[str, Any]:
         "actual_output": _text(run.stdout, _ACTUAL, run.output_bytes),
         "standard_error": _text(run.stderr, _STDERR),
     }
+
+
+def _verdict(run: CaseRun) -> str:
+    return "not_run" if _is_not_run(run) else str(run.verdict)
+
+
+def _is_not_run(run: CaseRun) -> bool:
+    return is_not_run(run.verdict, run.detail)
 
 
 def _text(data: bytes, most: int, total: int | None = None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 Its cases are kept or dropped, each with a reason, and what is wrong is put into one
 text for its setter. That text is the same whenever the same programs do the same: it
-names no times, no amounts of memory and no files of the sandbox, and cites an output
+names no times that were measured, no amounts of memory and no files of the sandbox, and cites an output
 only if two runs of the reference printed it alike.
 """
 
@@ -13,6 +13,7 @@ from sandbox.checker import compare
 from sandbox.model import Case, CaseResult, CheckerFailure, CompileResult, ProgramChecker, Verdict
 from server.league.gate_words import MOST_TEXT, bare, compiler_says, ending, last_line, quoted
 from server.league.programs import CheckedCase, GivenCase, ProgrammingQuestion, QuestionCheck
+from server.league.time_budget import IN_WORDS, is_not_run
 
 # Of programs that ran to their end, whatever they printed.
 ENDED = frozenset({Verdict.ACCEPTED, Verdict.WRONG_ANSWER})
@@ -21,6 +22,11 @@ _SANDBOX_FAILED = "the sandbox failed on it"
 # What answers are held against, too.
 _OWN = " when it is given that same output as the expected one"
 _NOT_RUN = "not run, since the time limit had been reached on cases before it"
+_TIME_USED_UP = "not run, since the time for all cases had been used up on those before it"
+_TOO_LONG = (
+    "is not run on all of its cases, since it takes longer on them together than a program"
+    f" has: {IN_WORDS}"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +161,8 @@ def decide(
             told = (compiler_says("reference", compiled), *told)
         return _decision([replace(c, dropped=c.dropped or why) for c in cases], told)
     checked, told_of_runs = _checked(question, cases, _results(first), _results(second))
-    return _decision(checked, (*told, *told_of_runs))
+    too_long = _too_long("its generator", generated) + _too_long("the reference", first, second)
+    return _decision(checked, (*too_long, *told, *told_of_runs))
 
 
 def _checked(
@@ -186,8 +193,24 @@ def _checked(
 
 def _why_missing(*runs: Sequence[CaseResult]) -> str:
     """Returns why a program was not run on the cases after the last that it was run on."""
-    given_up = any(results and results[-1].verdict is Verdict.TIME_LIMIT for results in runs)
+    last = [results[-1] for results in runs if results]
+    if any(map(_is_not_run, last)):
+        return _TIME_USED_UP
+    given_up = any(result.verdict is Verdict.TIME_LIMIT for result in last)
     return _NOT_RUN if given_up else _SANDBOX_FAILED
+
+
+def _too_long(whose: str, *runs: Ran | None) -> tuple[str, ...]:
+    """Returns what its setter is told of a program whose time for all cases was used up.
+
+    Once for all cases: which of them it was not run on may be others in another run.
+    """
+    given_up = any(_is_not_run(result) for ran in runs for result in _results(ran))
+    return (f"{whose} {_TOO_LONG}",) if given_up else ()
+
+
+def _is_not_run(result: CaseResult) -> bool:
+    return is_not_run(result.verdict, result.detail)
 
 
 def _results(ran: Ran | None) -> tuple[CaseResult, ...]:
@@ -220,7 +243,7 @@ def _generator_problem(
     """Returns what is wrong with what the generator printed for a case; `None` if nothing is."""
     if (broken := _broken_generator(generated)) is not None:
         return broken
-    if result is None:
+    if result is None or _is_not_run(result):
         return _Problem(_why_missing(generated.cases if generated is not None else ()))
     if result.verdict is Verdict.SANDBOX_ERROR:
         return _Problem(_SANDBOX_FAILED)
@@ -260,7 +283,7 @@ def _reference_problem(
 
     `missing` says why there is no result, where there is none.
     """
-    if one is None or other is None:
+    if one is None or other is None or _is_not_run(one) or _is_not_run(other):
         return _Problem(missing)
     reads = "" if case.generated else f"; input: {quoted(case.input)}"
     why = "the output of the reference changes between two runs"

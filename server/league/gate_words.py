@@ -1,6 +1,6 @@
 """What a setter is told of its programs, in words that are the same whenever they do the same.
 
-They name no times, no amounts of memory and no files of the sandbox.
+They name no times that were measured, no amounts of memory and no files of the sandbox.
 """
 
 import json

@@ -19,6 +19,7 @@ from sandbox.model import (
 from sandbox.runner import QueueFullError, Runner, UnavailableError
 from server.league.disputes import digest
 from server.league.programs import Code
+from server.league.time_budget import NOT_RUN, time_for_all_s, time_taken_s
 from server.store.execution_records import (
     KEPT_OUTPUT_BYTES,
     CaseRunRecord,
@@ -34,12 +35,6 @@ _FULL_RETRY_S = 0.5
 _STOPPED = "the run stopped"
 # What a setter gave is not run on further cases once it reached the time limit so often in a row.
 MOST_SLOW_CASES = 3
-# Seconds by the clock that a program has in all, and more for each case: a thousand cases that
-# each end just within their limit would hold a place in the sandbox for hours. Starting a
-# program takes a part of a second in the slowest languages, which is not held against it.
-MOST_WALL_S = 120.0
-WALL_S_A_CASE = 1.0
-NOT_RUN = "not run: the program's time was used up"
 TOO_LARGE_IN_ALL = "its outputs are too large in all"
 # Of all outputs of one execution that are to be used whole.
 _MOST_WHOLE_BYTES = 64 << 20
@@ -204,7 +199,7 @@ class Executing:
         digests: list[str] = []
         sizes: list[int] = []
         slow = 0
-        wall_left = MOST_WALL_S + WALL_S_A_CASE * len(job.cases)
+        time_left_s = time_for_all_s(len(job.cases))
         left = _MOST_WHOLE_BYTES if of_setter else 0
         room = _Room()
         async with aclosing(self._runner.execute(job)) as results:
@@ -228,8 +223,8 @@ class Executing:
                 if of_setter and slow == MOST_SLOW_CASES:
                     # A program that never ends would hold up a core for hours.
                     break
-                wall_left -= result.facts.wall_s
-                if wall_left < 0:
+                time_left_s -= time_taken_s(result.facts)
+                if time_left_s < 0:
                     not_run = [_not_run(case) for case in job.cases[len(cases) :]]
                     cases += not_run
                     digests += [digest(b"")] * len(not_run)

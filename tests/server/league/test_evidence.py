@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sandbox.model import Verdict
 from server.league.evidence import MOST_CHARACTERS, MOST_LISTED, evidence
 from server.league.executed import pass_rate, tally
+from server.league.time_budget import NOT_RUN
 from server.play.requests import as_data
 from server.store.execution_records import ExecutionRecord
 from tests.support.ran import case_run, checked_case, execution
@@ -91,6 +92,25 @@ def test_a_program_that_does_not_compile_passes_none_and_its_compiler_is_heard()
     assert shown["first_failure"] is None
     assert shown["compile"]["message"].startswith("error: xxx")
     assert len(shown["compile"]["message"]) > 1000
+
+
+def test_of_a_case_that_was_not_run_there_are_no_figures() -> None:
+    cases = [checked_case(number) for number in range(1, MOST_LISTED + 5)]
+    not_run = {"verdict": Verdict.TIME_LIMIT, "detail": NOT_RUN, "stdout": b"", "exit_status": None}
+    unmeasured = {"cpu_s": 0.0, "wall_s": 0.0, "peak_memory_bytes": 0}
+    runs = [case_run(1), *(case_run(case.number, **not_run, **unmeasured) for case in cases[1:])]
+    shown = evidence(execution(*runs), cases)
+    assert shown["cases"][0].keys() == {"case", "verdict", "cpu_s", "memory_mib"}
+    assert shown["cases"][1] == {"case": "case 2", "verdict": "not_run"}
+    left = len(cases) - len(shown["cases"])
+    assert shown["cases_not_listed"] == {"not_run": left}
+    assert shown["first_failure"] == {"case": "case 2", "verdict": "not_run", "why": NOT_RUN}
+    assert (shown["passed"], shown["total"]) == (1, len(cases))
+    # A limit that was reached is measured as any other end.
+    reached = case_run(2, verdict=Verdict.TIME_LIMIT, cpu_s=4.0, detail="")
+    shown = evidence(execution(case_run(1), reached), cases[:2])
+    assert shown["cases"][1]["cpu_s"] == 4.0
+    assert shown["first_failure"]["verdict"] == "time_limit"
 
 
 def test_more_cases_than_are_listed_are_counted_by_verdict() -> None:

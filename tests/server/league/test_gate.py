@@ -7,6 +7,7 @@ import pytest
 from sandbox.model import CaseResult, CheckerFailure, Verdict
 from server.league.gate import decide
 from server.league.programs import CheckerChoice
+from server.league.time_budget import NOT_RUN
 from tests.support import gated
 
 
@@ -174,6 +175,26 @@ def test_cases_that_a_program_was_given_up_before_are_dropped_and_told_by_their_
     generated = gated.question(gated.GENERATED, gated.GENERATED, generator=gated.GENERATOR)
     decision = decide(generated, gated.ran(slow), None, None)
     assert gated.dropped(decision) == ["its generator reaches the time limit", not_run]
+
+
+def test_a_setter_is_told_once_of_the_time_for_all_cases_and_how_much_that_is() -> None:
+    not_run = CaseResult(name="", verdict=Verdict.TIME_LIMIT, detail=NOT_RUN)
+    before = "not run, since the time for all cases had been used up on those before it"
+    asked = gated.question(*[gated.case()] * 9)
+    one = gated.ran(*[gated.result()] * 3, *[not_run] * 6)
+    other = gated.ran(*[gated.result()] * 5, *[not_run] * 4)
+    told = (
+        "the reference is not run on all of its cases, since it takes longer on them together"
+        " than a program has: 120 s by the clock, and 1 s more for each case"
+    )
+    for first, second in ((one, other), (other, one), (one, one)):
+        decision = decide(asked, None, first, second)
+        assert gated.dropped(decision) == ["", "", "", *[before] * 6]
+        assert decision.repair == told
+    generated = gated.question(*[gated.GENERATED] * 2, generator=gated.GENERATOR)
+    decision = decide(generated, gated.ran(not_run, not_run), None, None)
+    assert gated.dropped(decision) == [before] * 2
+    assert decision.repair == told.replace("the reference", "its generator")
 
 
 def test_what_the_sandbox_failed_on_is_dropped_and_not_put_to_the_setter() -> None:

@@ -19,13 +19,11 @@ from sandbox.model import (
 from sandbox.runner import QueueFullError
 from server.league.disputes import digest
 from server.league.programs import Code
+from server.league.time_budget import NOT_RUN, time_for_all_s
 from server.play import executing
 from server.play.executing import (
     MOST_SLOW_CASES,
-    MOST_WALL_S,
-    NOT_RUN,
     TOO_LARGE_IN_ALL,
-    WALL_S_A_CASE,
     Executed,
     Executing,
     RunStoppedError,
@@ -63,9 +61,16 @@ def cases(count: int) -> list[Case]:
 
 
 def said(
-    verdict: Verdict, output: bytes = b"", error: bytes = b"", wall_s: float = 0
+    verdict: Verdict,
+    output: bytes = b"",
+    error: bytes = b"",
+    *,
+    wall_s: float = 0,
+    delayed_s: float = 0,
 ) -> CaseResult:
-    facts = ExitFacts(exit_status=0, stdout=output, stderr=error, wall_s=wall_s)
+    facts = ExitFacts(
+        exit_status=0, stdout=output, stderr=error, wall_s=wall_s, delayed_s=delayed_s
+    )
     return CaseResult(name="a case", verdict=verdict, facts=facts)
 
 
@@ -143,7 +148,7 @@ async def test_a_program_has_so_much_time_for_all_cases(of_setter: bool) -> None
     count, each = 1000, 9.0
     runner = SaidRunner(lambda _: said(Verdict.ACCEPTED, b"1", wall_s=each))
     executed = await Executing(runner, "math-1").execute(CODE, cases(count), of_setter=of_setter)
-    ran = int((MOST_WALL_S + WALL_S_A_CASE * count) // each) + 1
+    ran = int(time_for_all_s(count) // each) + 1
     assert (runner.ran, runner.ended) == (ran, 1)
     kept = record(executed).cases
     assert [case.number for case in kept] == list(range(1, count + 1))
@@ -152,6 +157,13 @@ async def test_a_program_has_so_much_time_for_all_cases(of_setter: bool) -> None
         ("time_limit", NOT_RUN, 0)
     }
     assert [case.name for case in kept[ran:]] == [str(n) for n in range(ran, count)]
+
+
+async def test_what_the_machine_delayed_is_not_of_a_programs_time() -> None:
+    runner = SaidRunner(lambda _: said(Verdict.ACCEPTED, b"1", wall_s=15.0, delayed_s=14.5))
+    executed = await Executing(runner, "math-1").execute(CODE, cases(100))
+    assert {case.verdict for case in executed.cases} == {Verdict.ACCEPTED}
+    assert len(executed.cases) == runner.ran == 100
 
 
 async def test_slow_starts_are_not_held_against_a_program() -> None:
