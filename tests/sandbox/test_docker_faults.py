@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox import docker_runner
 from sandbox.docker_runner import DockerRunner
 from sandbox.engine import Engine
 from sandbox.images.context import LABEL
@@ -23,9 +24,15 @@ NOWHERE = "unix:///nonexistent.sock"
 HELLO = job("python", "print(1)", Case(b"", b"1\n"))
 
 
+@pytest.fixture(autouse=True)
+def _waiting_is_endless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes whoever would wait for a daemon to come back wait for longer than any test does."""
+    monkeypatch.setattr(docker_runner, "_BACK_WITHIN_S", 3600.0)
+
+
 async def _assert_unavailable(runner: DockerRunner, why: str) -> None:
     """Asserts that it says so everywhere, and waits for nothing."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         problem = await runner.problem()
         assert why in problem
         with pytest.raises(UnavailableError) as raised:
@@ -48,7 +55,7 @@ async def test_no_docker_at_all() -> None:
 
 async def test_many_programs_without_docker_are_all_told() -> None:
     async with running("any", docker_host=NOWHERE, max_waiting=100) as runner:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             got = await asyncio.gather(
                 *(executed(runner, HELLO) for _ in range(50)), return_exceptions=True
             )
@@ -119,7 +126,7 @@ async def test_an_image_of_another_version(sandbox_image: str) -> None:
 async def test_a_runtime_that_docker_has_not(sandbox_image: str) -> None:
     with own_name(sandbox_image) as name:
         async with running(name, runtime="no-such-runtime") as runner:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(180):
                 with pytest.raises(UnavailableError, match="no-such-runtime"):
                     await executed(runner, HELLO)
         with client() as daemon:

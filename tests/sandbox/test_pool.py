@@ -81,17 +81,17 @@ async def test_one_that_was_removed_while_it_waited_is_not_given_out(image: str)
 
 
 class _Lossy:
-    """Executes a job, and removes the container that a case runs in, so many times."""
+    """Removes containers in which a case lingers."""
 
     def __init__(self, image: str) -> None:
         self.image = image
         self.removed: list[str] = []
 
-    async def remove_once_it_runs(self) -> None:
-        """Waits until a program runs in a container, and removes that."""
+    async def remove_once_it_lingers(self) -> None:
+        """Waits until a case lingers in a container, and removes that."""
 
         def found() -> bool:
-            self.removed += busy(self.image)[:1]
+            self.removed += busy(self.image, at=LINGERS)[:1]
             return len(self.removed) > before
 
         before = len(self.removed)
@@ -99,8 +99,19 @@ class _Lossy:
         await asyncio.to_thread(_kill, self.removed[-1])
 
 
-# Waits for so long that there is time to remove its container, and not on the next case.
-SLOW_FIRST = "import time\nword = input()\ntime.sleep(3 if word == 'slow' else 0)\nprint(word)"
+# In the command of a case that waits for long enough to remove its container, and in no other.
+LINGERS = "it-lingers"
+
+
+def _slow_for(seconds: int) -> str:
+    """Returns a program that waits for so long where it reads `slow`."""
+    waits = f"import time; time.sleep({seconds}); print('slow')"
+    return f"""import os, sys
+word = input()
+if word == "slow":
+    os.execv(sys.executable, [sys.executable, "-c", {waits!r}, "{LINGERS}"])
+print(word)
+"""
 
 
 async def _with_losses(image: str, losses: int, wanted: Job) -> Executed:
@@ -108,7 +119,7 @@ async def _with_losses(image: str, losses: int, wanted: Job) -> Executed:
         lossy = _Lossy(image)
         executing = asyncio.create_task(executed(runner, wanted))
         for _ in range(losses):
-            await lossy.remove_once_it_runs()
+            await lossy.remove_once_it_lingers()
         got = await executing
         assert len(set(lossy.removed)) == losses
     assert containers(image) == []
@@ -117,7 +128,7 @@ async def _with_losses(image: str, losses: int, wanted: Job) -> Executed:
 
 async def test_a_case_that_lost_its_container_is_run_again_in_another(image: str) -> None:
     cases = (Case(b"a", b"a\n"), Case(b"slow", b"slow\n"), Case(b"b", b"c\n"))
-    got = await _with_losses(image, 1, job("python", SLOW_FIRST, *cases))
+    got = await _with_losses(image, 1, job("python", _slow_for(8), *cases))
     # Nothing twice, nothing in another order, and what is wrong stays wrong.
     assert got.compiled.verdict is Verdict.ACCEPTED
     assert got.verdicts == ["accepted", "accepted", "wrong_answer"]
@@ -125,7 +136,7 @@ async def test_a_case_that_lost_its_container_is_run_again_in_another(image: str
 
 async def test_a_case_that_loses_two_is_given_up_and_the_next_is_run(image: str) -> None:
     cases = (Case(b"a", b"a\n"), Case(b"slow", b"slow\n"), Case(b"b", b"b\n"))
-    got = await _with_losses(image, 2, job("python", SLOW_FIRST, *cases))
+    got = await _with_losses(image, 2, job("python", _slow_for(45), *cases))
     assert got.verdicts == ["accepted", "sandbox_error", "accepted"]
     assert "lost 2 times" in got.cases[1].detail
 
@@ -251,20 +262,20 @@ async def test_what_was_never_started_is_removed_by_the_next_server(image: str) 
     )
     name, _ = await gone.communicate()
     with client() as daemon:
-        for label in (name.decode().strip(), owner(), "another machine/1/1", "1", ""):
-            daemon.api.create_container(image, ["true"], labels={OWNER: label})
-    before = set(containers(image))
-    assert len(before) == 5
+        # The first may be gone at once: any server of this machine that starts removes it.
+        of_nobody, *others = [
+            daemon.api.create_container(image, ["true"], labels={OWNER: label})["Id"]
+            for label in (name.decode().strip(), owner(), "another machine/1/1", "1", "")
+        ]
     async with running(image, pool_size=0) as runner:
         await executed(runner, job("python", ECHO, *ECHOED))
-        left = before & set(containers(image))
-        # Its own, another machine's, and what names nobody are not its to remove.
-        assert len(left) == 4
+        left = set(containers(image))
         with client() as daemon:
-            labels = {daemon.containers.get(each).labels[OWNER] for each in left}
-            assert name.decode().strip() not in labels
-            for each in left:
+            for each in others:
                 daemon.api.remove_container(each, force=True)
+        assert of_nobody not in left
+        # Its own, another machine's, and what names nobody are not its to remove.
+        assert set(others) <= left
 
 
 def test_one_that_is_seen_from_another_namespace_is_not_gone() -> None:
@@ -308,7 +319,8 @@ async def test_two_servers_do_not_remove_each_others(image: str) -> None:
             for runner in (one, other, one):
                 got = await executed(runner, job("python", ECHO, *ECHOED))
                 assert got.verdicts == [Verdict.ACCEPTED] * 3
-            assert Engine(options(image)).sweep() == 0
+            # It may find what others have left on this machine, and not these.
+            Engine(options(image)).sweep()
             assert theirs <= set(containers(image))
         assert set(containers(image)) == theirs
     finally:

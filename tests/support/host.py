@@ -1,5 +1,6 @@
 """What a host has that a container could leave there."""
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -19,8 +20,8 @@ class Host:
         processes: Of the containers' users, each with the container that it says it is in.
         mounts: Lines of mounts that name a container or its layer.
         living: Ids of containers, and of their layers, that are there.
-        shared: System V memory, semaphores and queues.
-        queues: POSIX message queues.
+        shared: System V memory, semaphores and queues of the containers' users.
+        queues: POSIX message queues of theirs.
     """
 
     processes: tuple[str, ...]
@@ -38,12 +39,8 @@ class Host:
             processes=processes,
             mounts=mounts,
             living=_living(),
-            shared=tuple(
-                line
-                for name in _SHARED
-                for line in Path(f"/proc/sysvipc/{name}").read_text().splitlines()[1:]
-            ),
-            queues=_names("/dev/mqueue"),
+            shared=tuple(line for name in _SHARED for line in _of_theirs(name)),
+            queues=tuple(each.name for each in files_of_theirs("/dev/mqueue")),
         )
 
     def strays(self, before: "Host") -> list[str]:
@@ -89,6 +86,19 @@ def _living() -> frozenset[str]:
         client.close()
 
 
-def _names(folder: str) -> tuple[str, ...]:
-    path = Path(folder)
-    return tuple(sorted(each.name for each in path.iterdir())) if path.is_dir() else ()
+def _of_theirs(name: str) -> list[str]:
+    """Returns the lines of a table of System V objects whose owner or maker is one of theirs."""
+    heading, *lines = Path(f"/proc/sysvipc/{name}").read_text().splitlines()
+    columns = [heading.split().index(column) for column in ("uid", "cuid")]
+    return [line for line in lines if any(int(line.split()[at]) in _USERS for at in columns)]
+
+
+def files_of_theirs(folder: str) -> list[Path]:
+    """Returns what a container's user owns in a folder of this machine."""
+    found = []
+    for each in Path(folder).iterdir() if Path(folder).is_dir() else ():
+        # Others come and go there.
+        with contextlib.suppress(FileNotFoundError):
+            if each.lstat().st_uid in _USERS:
+                found.append(each)
+    return found

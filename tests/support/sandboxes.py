@@ -28,7 +28,7 @@ from sandbox.options import DockerOptions
 LIMITS = Limits(
     cpu_s=5.0, wall_s=60.0, memory_bytes=128 * MIB, output_bytes=256 << 10, processes=64
 )
-_BOUND_S = 60.0
+_BOUND_S = 180.0
 _LOOK_S = 0.05
 
 
@@ -122,15 +122,21 @@ def containers(image: str, docker_host: str = "", *, started: bool = False) -> l
         return [each["Id"] for each in found if each["Image"] == image]
 
 
-def busy(image: str, docker_host: str = "") -> list[str]:
-    """Returns the ids of those in which a program in Python or Node runs."""
+def busy(image: str, docker_host: str = "", *, at: str = f"{BUILD}/main.") -> list[str]:
+    """Returns the ids of those in which a command runs that holds a text.
+
+    Args:
+        image: Name of the image of the containers.
+        docker_host: The daemon; the environment's if it is empty.
+        at: The text; without it, any program in Python or Node.
+    """
     found = []
     with client(docker_host) as daemon:
         for container_id in containers(image, docker_host):
             # It may not have started yet, or be gone by now.
             with contextlib.suppress(APIError):
                 top = daemon.api.top(container_id, ps_args="-eo pid,args")
-                if any(f"{BUILD}/main." in " ".join(each) for each in top["Processes"] or ()):
+                if any(at in " ".join(each) for each in top["Processes"] or ()):
                     found.append(container_id)
     return found
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from sandbox import docker_runner
+from sandbox import box, docker_runner
 from sandbox.docker_runner import DockerRunner
 from sandbox.languages import COMPILE_LIMITS, LANGUAGES
 from sandbox.model import Verdict
@@ -34,7 +34,8 @@ int main() { return a + b + c + d; }
 def small_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     """Holds compilers to little."""
     small = replace(COMPILE_LIMITS, cpu_s=1.0, wall_s=20.0)
-    monkeypatch.setattr(docker_runner, "COMPILE_LIMITS", small)
+    for module in (box, docker_runner):
+        monkeypatch.setattr(module, "COMPILE_LIMITS", small)
 
 
 async def _compiled(runner: DockerRunner, language: str, source: str) -> tuple[Verdict, str]:
