@@ -12,6 +12,7 @@ from sandbox.images.build import BuildOptions, make_image
 from sandbox.images.daemon import connect
 from sandbox.images.progress import Progress
 from sandbox.runner import UnavailableError
+from tests.support.sandboxes import own_name
 
 # How long an example takes, to make or to run, says more of the machine than of what is tested.
 settings.register_profile("no_clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -43,7 +44,12 @@ def docker_ready() -> None:
 
 
 @pytest.fixture(scope="session")
-def sandbox_image(docker_ready: None) -> str:  # noqa: ARG001 - a fixture asks for another so
-    """Returns the name of the image of this program, built if need be."""
+def sandbox_image(docker_ready: None) -> Generator[str, None, None]:  # noqa: ARG001 - asked for so
+    """Gives a name of the image of this program, built if need be.
+
+    The name is these tests' own: the usual one may get the image of another version meanwhile,
+    from whoever works on that beside them.
+    """
     make_image(BuildOptions(), Progress(sys.stderr))
-    return f"{IMAGE}:latest"
+    with own_name(f"{IMAGE}:latest") as name:
+        yield name

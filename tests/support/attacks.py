@@ -22,7 +22,7 @@ from sandbox.model import (
 )
 
 # Room for an interpreter on a busy machine, and no more: attacks are many.
-SMALL = Limits(cpu_s=2.0, wall_s=20.0, memory_bytes=64 * MIB, output_bytes=256 << 10, processes=32)
+SMALL = Limits(cpu_s=2.0, wall_s=120.0, memory_bytes=64 * MIB, output_bytes=256 << 10, processes=32)
 
 # What attacks in Python begin with. A wall that ends a process is told by a child.
 _PRELUDE = """

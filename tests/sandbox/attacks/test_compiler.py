@@ -33,7 +33,7 @@ int main() { return a + b + c + d; }
 @pytest.fixture
 def small_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     """Holds compilers to little."""
-    small = replace(COMPILE_LIMITS, cpu_s=1.0, wall_s=20.0)
+    small = replace(COMPILE_LIMITS, cpu_s=1.0, wall_s=120.0)
     for module in (box, docker_runner):
         monkeypatch.setattr(module, "COMPILE_LIMITS", small)
 
