@@ -1,7 +1,7 @@
 """Reads programs out of replies, with every character that they have.
 
 What JSON gives is the program. It is not stripped, and what mathematics needs (see
-`reading.as_text`) is not done to it: a tab or a form feed in a program is meant. A fence
+`reading.as_formulas`) is not done to it: a tab or a form feed in a program is meant. A fence
 is taken off only where it cannot be a part of the program.
 """
 

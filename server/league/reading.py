@@ -338,7 +338,7 @@ def find_first_object(text: str, keys: Sequence[str]) -> Found | Unreadable:
 
 
 def as_text(value: Any) -> str:
-    """Returns a JSON value as a text for people, its lost LaTeX commands put back.
+    """Returns a JSON value as a text for people.
 
     Strings stay as they are; lists and objects become JSON, so that nothing
     that was said is lost. Text that UTF-8 cannot hold is replaced.
@@ -346,7 +346,16 @@ def as_text(value: Any) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text.encode("utf-8", "replace").decode().strip()
+
+
+def as_formulas(value: Any) -> str:
+    """Returns a JSON value as a text of mathematics, its lost LaTeX commands put back.
+
+    Nowhere else: a line of a programming problem may well begin with `eq` or `mid`.
+    """
+    text = value if isinstance(value, str) else as_text(value)
     if _CONTROL.search(text):
         for pattern, command in _LOST_COMMANDS:
             text = pattern.sub(command, text)
-    return text.encode("utf-8", "replace").decode().strip()
+    return as_text(text)

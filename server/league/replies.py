@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.league.league import Participant
-from server.league.reading import JsonObject, Unreadable, as_text, find_object
+from server.league.reading import JsonObject, Unreadable, as_formulas, as_text, find_object
 
 # Longer texts would crowd out everything else in a judge's prompt.
 MAX_TEXT = 60_000
@@ -94,15 +94,15 @@ def read_question(reply: str) -> QuestionReply | Unreadable:
     if isinstance(found, Unreadable):
         return found
     value = found.value
-    text = as_text(value.of("problem"))
-    solution = as_text(value.of("solution"))
-    answer = as_text(value.of("answer"))
+    text = as_formulas(value.of("problem"))
+    solution = as_formulas(value.of("solution"))
+    answer = as_formulas(value.of("answer"))
     if not text:
         return Unreadable("text_empty", '"problem" was empty')
     if not solution and not answer:
         return Unreadable("text_empty", 'neither "solution" nor "answer" held the reference')
-    scheme = as_text(value.of("marking_scheme"))
-    principle = as_text(value.of("principle"))
+    scheme = as_formulas(value.of("marking_scheme"))
+    principle = as_formulas(value.of("principle"))
     reference = (
         f"{solution}\n\nFinal result: {answer}" if solution and answer else solution or answer
     )
@@ -117,8 +117,8 @@ def read_answer(reply: str) -> AnswerReply | Unreadable:
         found = find_object(reply, "solution")
     if isinstance(found, Unreadable):
         return found
-    text = as_text(found.value.of("solution"))
-    final = as_text(found.value.of("answer"))
+    text = as_formulas(found.value.of("solution"))
+    final = as_formulas(found.value.of("answer"))
     if not text and not final:
         return Unreadable("text_empty", '"solution" and "answer" were empty')
     return too_long(solution=text, answer=final) or AnswerReply(text, final, found.repaired)
@@ -168,7 +168,8 @@ def _read_judgment(
         )
     if isinstance(read, Unreadable):
         return read
-    return JudgmentReply(read, _reasons(found.value, labels), found.repaired)
+    text_of = as_formulas if key == "ranks" else as_text
+    return JudgmentReply(read, _reasons(found.value, labels, text_of), found.repaired)
 
 
 def _read_marks(
@@ -229,16 +230,18 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _reasons(value: JsonObject, labels: Sequence[str]) -> dict[str, str]:
+def _reasons(
+    value: JsonObject, labels: Sequence[str], text_of: Callable[[Any], str]
+) -> dict[str, str]:
     """Returns the reasons by label. They are no part of what makes a judgment count."""
     reasons = value.of("reasons")
     if isinstance(reasons, JsonObject):
         by_label = {
             _LABEL_PREFIX.sub("", name.strip()).casefold(): r for name, r in reasons.items()
         }
-        return {label: as_text(by_label.get(label.casefold()))[:MAX_TEXT] for label in labels}
+        return {label: text_of(by_label.get(label.casefold()))[:MAX_TEXT] for label in labels}
     # One text for all of them: nothing that was said is lost.
-    text = as_text(reasons)[:MAX_TEXT]
+    text = text_of(reasons)[:MAX_TEXT]
     return dict.fromkeys(labels, text) if text else {}
 
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.model import Exact, Floats, ProgramChecker, Tokens
-from server.league.programming_replies import MAX_CASES, read_programming_question
-from server.league.programs import GivenCase, ProgrammingQuestion
+from server.league.programming_replies import MAX_CASES, read_program, read_programming_question
+from server.league.programs import CodeAnswer, GivenCase, ProgrammingQuestion
 from server.league.reading import Unreadable
-from server.league.replies import MAX_TEXT
+from server.league.replies import MAX_TEXT, JudgmentReply, read_scores
 from tests.support.program_texts import CODE, GARBAGE, HELLO, PIECES
 
 QUESTION: dict[str, Any] = {
@@ -70,6 +70,25 @@ def test_a_question_keeps_all_its_parts() -> None:
     assert read.generator is None
     assert read.checker.checker == Tokens()
     assert not read.repaired
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Commands, one a line:\neq a b\nmid a b c\nabla\notin",
+        "Columns are separated by a tab:\nfrom\to\n1\t2\ntau\top\ntext\ttext",
+        "A line ends with \\r\\n, and \rthis with \x08backspace and \x0cform feed.",
+    ],
+)
+def test_texts_of_a_programming_question_are_no_formulas(text: str) -> None:
+    read = question(problem=text, principle=text, marking_scheme=text)
+    assert (read.text, read.principle, read.marking_scheme) == (text, text, text)
+    answer = read_program(json.dumps({"language": "c", "code": "x", "approach": text}))
+    assert isinstance(answer, CodeAnswer)
+    assert answer.text == text
+    judgment = read_scores(json.dumps({"reasons": {"A": text}, "scores": {"A": 1}}), ("A",))
+    assert isinstance(judgment, JudgmentReply)
+    assert judgment.reasons == {"A": text}
 
 
 @pytest.mark.parametrize(

@@ -230,6 +230,14 @@ def test_latex_in_otherwise_valid_json_comes_back_right(command: str) -> None:
     assert read.final_answer == f"{command}{{a}}"
 
 
+def test_latex_in_the_reasons_of_a_ranking_comes_back_right() -> None:
+    read = read_ranking(
+        r'{"reasons": {"A": "x \neq 1", "B": "\times", "C": ""}, ' + GOOD[1:], LABELS
+    )
+    assert isinstance(read, JudgmentReply)
+    assert read.reasons == {"A": r"x \neq 1", "B": r"\times", "C": ""}
+
+
 def test_escaped_latex_and_real_white_space_stay() -> None:
     text = LATEX + "\nnew line\tindented\r\nand tau"
     read = read_answer(json.dumps({"solution": text, "answer": "2"}))
