@@ -22,6 +22,7 @@ from server.league.prompts import PromptSet, render
 from server.league.replies import MAX_TEXT
 from server.league.schedule import StepKey
 from server.league.shapes import judgment_shape, program_shape, programming_question_shape
+from server.league.time_budget import IN_WORDS
 from server.models.chat import ChatRequest, Message
 from server.play.asking import asking_again
 from server.play.requests import RequestMaker, as_data, as_kept
@@ -33,6 +34,17 @@ from server.play.shares import fair_share, first_part, size
 MOST_OF_AN_APPROACH = 2_000
 MOST_OF_A_PROGRAM = 24_000
 MOST_OF_ALL_PROGRAMS = 120_000
+
+# What setters and answerers are told of how programs are run: a line for each language, with
+# the limits of a case, and the time for all cases.
+_LIMITS = {
+    "languages": "\n".join(
+        f"- {language.id}: {language.title}, {language.limits.cpu_s:g} s of CPU time,"
+        f" {language.limits.memory_bytes // MIB} MiB"
+        for language in LANGUAGES.values()
+    ),
+    "time_for_all": IN_WORDS,
+}
 
 
 class ProgrammingRequests:
@@ -52,7 +64,7 @@ class ProgrammingRequests:
     def question(self, key: StepKey) -> ChatRequest:
         """Asks for a question."""
         participant = self._league.participant(key.participant)
-        values = {**self._maker.numbering(key.round), "languages": _languages()}
+        values = {**self._maker.numbering(key.round), **_LIMITS}
         return self._maker.make(
             key, values, programming_question_shape(participant.max_output_tokens)
         )
@@ -102,7 +114,7 @@ class ProgrammingRequests:
     def answer(self, key: StepKey, question: ProgrammingQuestion) -> ChatRequest:
         """Asks for a program. Reference and cases are no part of what an answerer sees."""
         participant = self._league.participant(key.participant)
-        values = {"question": as_data(question.text), "languages": _languages()}
+        values = {"question": as_data(question.text), **_LIMITS}
         return self._maker.make(key, values, program_shape(participant.max_output_tokens))
 
     def judgment(
@@ -156,15 +168,6 @@ class ProgrammingRequests:
         }
         shape = judgment_shape(self._league.subject, labels, participant.max_output_tokens)
         return self._maker.make(key, values, shape)
-
-
-def _languages() -> str:
-    """Returns a line for each language, with the limits of a case."""
-    return "\n".join(
-        f"- {language.id}: {language.title}, {language.limits.cpu_s:g} s of CPU time,"
-        f" {language.limits.memory_bytes // MIB} MiB"
-        for language in LANGUAGES.values()
-    )
 
 
 def _program(code: Code, most: int) -> dict[str, Any]:

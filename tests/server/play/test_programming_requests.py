@@ -24,6 +24,7 @@ from server.league.programs import (
 from server.league.prompts import PromptSet, load_prompts
 from server.league.replies import MAX_TEXT
 from server.league.schedule import Role, StepKey, judged_by
+from server.league.time_budget import MOST_WALL_S, WALL_S_A_CASE
 from server.play.asking import asking_again
 from server.play.programming_requests import (
     MOST_OF_A_PROGRAM,
@@ -125,10 +126,11 @@ def test_every_prompt_renders_and_asks_for_what_its_schema_has() -> None:
 
 
 @pytest.mark.parametrize("request_", [REQUESTS.question(SET), REQUESTS.answer(SOLVE, question())])
-def test_the_languages_are_those_that_there_are(request_: Any) -> None:
+def test_languages_and_limits_are_those_that_there_are(request_: Any) -> None:
     prompt = request_.messages[-1].content
     for language in LANGUAGES.values():
         assert f"\n- {language.id}: {language.title}, {language.limits.cpu_s:g} s" in prompt
+    assert f" has {MOST_WALL_S:g} s by the clock, and {WALL_S_A_CASE:g} s more" in prompt
     assert request_.schema["properties"]["language"]["enum"] == list(LANGUAGES)
 
 
