@@ -41,6 +41,23 @@ class DroppedCase:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Checker:
+    """How outputs are compared with the reference's.
+
+    Attributes:
+        kind: `exact`, `tokens`, `floats` or `program`; may be another of a later version.
+        absolute: Of `floats`: largest absolute difference of two numbers.
+        relative: Of `floats`: largest difference relative to the expected number.
+        language: Language of a program.
+    """
+
+    kind: str
+    absolute: float = 0.0
+    relative: float = 0.0
+    language: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class QuestionCheck:
     """What came of running a programming question's reference before anyone answered.
 
@@ -53,6 +70,7 @@ class QuestionCheck:
         repairs: Times the setter was asked to mend the question.
         detail: Why it is not verified, or what was mended; may be empty.
         language: Language of the reference.
+        checker: How outputs are compared; `None` if that is not known.
     """
 
     verified: bool
@@ -62,6 +80,7 @@ class QuestionCheck:
     repairs: int = 0
     detail: str = ""
     language: str = ""
+    checker: Checker | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +209,11 @@ class Round:
     question: Question | None
     answers: tuple[Answer, ...] = ()
     judgments: tuple[Judgment, ...] = ()
+
+    @property
+    def is_void(self) -> bool:
+        """It is not played; its question may be there, where its reference was not verified."""
+        return self.result.outcome not in ("", "ok")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from analysis.origins import distinct_rounds
 from analysis.pass_rates import ACCEPTED, MIB, disputed_cases
 from analysis.programs import Programs
 from analysis.scores import Standing
-from analysis.verdict_words import words
+from analysis.verdict_words import comparison_words, words
 
 Titles = Mapping[tuple[str, int], str]
 """By run and round: the title of the round's sheet."""
@@ -130,11 +130,13 @@ def questions_sheet(sheet: Worksheet, dataset: Dataset, titles: Titles) -> None:
         "Round",
         "Setter",
         "Verified",
+        "Played",
         "Cases kept",
         "Cases dropped",
         "Cases disputed",
         "Repairs",
         "Language of the reference",
+        "Outputs compared",
         "Detail",
         "Dropped, and why",
         "Disputed",
@@ -151,17 +153,19 @@ def questions_sheet(sheet: Worksheet, dataset: Dataset, titles: Titles) -> None:
                 round_.index,
                 round_.setter,
                 "yes" if check.verified else "no",
+                "void" if round_.is_void else "yes",
                 len(check.kept),
                 len(check.dropped),
                 len(check.disputed),
                 check.repairs,
                 check.language,
+                comparison_words(check) or None,
                 check.detail,
                 "\n".join(f"{case.name}: {case.reason}" for case in check.dropped) or None,
                 ", ".join(check.disputed) or None,
             ]
         )
-    formats = ["", "", "0", "", "", *["0"] * 4]
+    formats = ["", "", "0", "", "", "", *["0"] * 4]
     table(sheet, headers, body, formats=formats, frozen=3)
 
 

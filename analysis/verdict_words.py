@@ -92,8 +92,13 @@ def failures(execution: Execution) -> list[str]:
     ]
 
 
-def check_words(question: Question) -> str:
-    """Says in a sentence or two what came of checking a question; empty in mathematics."""
+def check_words(question: Question, *, is_void: bool = False) -> str:
+    """Says in a sentence or two what came of checking a question; empty in mathematics.
+
+    Args:
+        question: The question.
+        is_void: Its round is void.
+    """
     check = question.check
     if check is None:
         return ""
@@ -103,9 +108,32 @@ def check_words(question: Question) -> str:
         told = f"Verified: the reference ran twice alike on every case kept; {told}."
     else:
         told = f"Unverified: {told}."
+    if is_void:
+        told = f"Void, nobody was asked to answer it. {told}"
     if check.disputed:
         told += f" Disputed by the answers: {', '.join(check.disputed)}."
     if check.repairs:
         times = "once" if check.repairs == 1 else f"{check.repairs} times"
         told += f" Mended {times} by its setter."
     return told
+
+
+def comparison_words(check: QuestionCheck | None) -> str:
+    """Says how outputs are compared, such as `word by word`; empty where that is not known."""
+    checker = check.checker if check is not None else None
+    if checker is None:
+        return ""
+    match checker.kind:
+        case "exact":
+            return "byte for byte"
+        case "tokens":
+            return "word by word"
+        case "floats":
+            return (
+                f"word by word, numbers within {checker.absolute:g} absolute"
+                f" or {checker.relative:g} relative"
+            )
+        case "program":
+            return f"by a program of its setter in {checker.language or 'an unknown language'}"
+        case other:
+            return f"by {other}"

@@ -8,7 +8,13 @@ from analysis.coverage_words import index_ranges, symbol, words
 from analysis.dataset import Answer, Dataset, Judgment, Round, Run
 from analysis.marks import received
 from analysis.scores import RoundScore
-from analysis.verdict_words import check_words, failures, outcome_words, verdict_line
+from analysis.verdict_words import (
+    check_words,
+    comparison_words,
+    failures,
+    outcome_words,
+    verdict_line,
+)
 
 DASH = "\u2013"
 """Stands where there is no value."""
@@ -61,7 +67,7 @@ class AnswerView:
 
 @dataclass(frozen=True, kw_only=True)
 class RoundView:
-    """A round as the page shows it; `check` is empty in mathematics."""
+    """A round as the page shows it; `check` and `comparison` are empty in mathematics."""
 
     number: int
     run: Run
@@ -71,6 +77,7 @@ class RoundView:
     judgments: tuple[Judgment, ...]
     summary: str
     check: str = ""
+    comparison: str = ""
 
 
 def grids(dataset: Dataset, covered: Coverage) -> tuple[Grid, ...]:
@@ -169,7 +176,12 @@ def _round_view(
         answers=tuple(answers),
         judgments=round_.judgments,
         summary=_summary(round_, answers),
-        check=check_words(round_.question) if round_.question is not None else "",
+        check=(
+            check_words(round_.question, is_void=round_.is_void)
+            if round_.question is not None
+            else ""
+        ),
+        comparison=comparison_words(check),
     )
 
 
@@ -180,10 +192,10 @@ def _value(view: AnswerView) -> float | None:
 
 def _summary(round_: Round, answers: Sequence[AnswerView]) -> str:
     """Says in a few words how a round went."""
-    if round_.question is None:
-        if not round_.result.outcome:
-            return "not begun"
+    if round_.is_void:
         return f"void: {round_.result.cause or round_.result.outcome}"
+    if round_.question is None:
+        return "not begun"
     best = [view for view in answers if _value(view) is not None]
     if not best:
         return "no marks"

@@ -181,6 +181,19 @@ def _check(message: round_pb2.QuestionCheck) -> records.QuestionCheck:
         repairs=message.repairs,
         detail=message.detail,
         language=message.reference.language,
+        checker=_checker(message.checker),
+    )
+
+
+def _checker(message: execution_pb2.Checker) -> records.Checker | None:
+    kind = message.WhichOneof("kind")
+    if kind is None:
+        return None
+    return records.Checker(
+        kind=kind,
+        absolute=message.floats.absolute,
+        relative=message.floats.relative,
+        language=message.program.language,
     )
 
 

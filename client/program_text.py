@@ -26,6 +26,7 @@ class ProgramText:
 
     def __init__(self, entry: records.Round, *, full: bool, ascii_only: bool) -> None:
         self._check = entry.question.check if entry.question is not None else None
+        self._is_void = entry.is_void
         self._full = full
         self._signs = verdict_words.ASCII if ascii_only else {}
         self._lines = [
@@ -40,7 +41,10 @@ class ProgramText:
         if check is None:
             return
         style = _GOOD if check.verified else _DOUBTFUL
-        yield indented(word(verdict_words.check_words(question), style))
+        told = verdict_words.check_words(question, is_void=self._is_void)
+        yield indented(word(told, style))
+        if comparison := verdict_words.comparison_words(check):
+            yield indented(word(f"Outputs are compared {comparison}.", "dim"))
         if check.detail:
             yield indented(words(check.detail, "dim"))
         for case in check.dropped:

@@ -105,7 +105,8 @@ def _result(step: StepRecord | None) -> StepResult:
 
 
 def _question(step: StepRecord | None) -> Question | None:
-    if step is None or step.outcome is not Outcome.OK or step.content is None:
+    """Returns a question that was read, that of a void round too: its reason can be looked into."""
+    if step is None or step.content is None:
         return None
     names = ("text", "reference_answer", "marking_scheme", "principle")
     return Question(**{name: step.content[name] for name in names})

@@ -149,7 +149,9 @@ class Round(_message.Message):
 
     @_builtins.property
     def question(self) -> Global___Question:
-        """Unset when the setter gave no usable question."""
+        """Unset when the setter gave no question that could be read. That of a void
+        round is there where it was not played for want of a verified reference.
+        """
 
     @_builtins.property
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Answer]:
