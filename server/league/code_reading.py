@@ -15,11 +15,12 @@ from sandbox.languages import LANGUAGES
 from sandbox.recognition import Clue, recognise
 from server.league.escapes import is_doubtful, with_valid_escapes
 from server.league.programs import Code
-from server.league.reading import JsonObject, Unreadable, is_given, said
+from server.league.reading import JsonObject, Unreadable, conflict, is_given, said
 
 MAX_CODE_BYTES = 1 << 20
 # Keys under which models give a program, the one that is asked for first.
 CODE_KEYS = ("code", "solution", "program", "source")
+LANGUAGE_KEYS = ("language", "lang")
 _OFFERED = ", ".join(LANGUAGES)
 _SHORT = 40
 
@@ -69,7 +70,9 @@ def read_code(value: Any, named: Any, *, key: str, broken: str | None = None) ->
             a program out of it must stand there as a whole.
     """
     if isinstance(value, JsonObject):
-        named = first_of(value, "language", "lang") or named
+        if problem := conflict(value, *CODE_KEYS, *LANGUAGE_KEYS):
+            return problem
+        named = first_of(value, *LANGUAGE_KEYS) or named
         value = first_of(value, *CODE_KEYS)
     text = exact_text(value)
     if text is None or not text.strip():

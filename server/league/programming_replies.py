@@ -11,7 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from server.league.code_reading import CODE_KEYS, exact_text, first_of, read_code, read_fenced
+from server.league.code_reading import (
+    CODE_KEYS,
+    LANGUAGE_KEYS,
+    exact_text,
+    first_of,
+    read_code,
+    read_fenced,
+)
 from server.league.programs import (
     CheckerChoice,
     CheckerKind,
@@ -20,7 +27,7 @@ from server.league.programs import (
     GivenCase,
     ProgrammingQuestion,
 )
-from server.league.reading import JsonObject, Unreadable, as_text, find_first_object
+from server.league.reading import JsonObject, Unreadable, as_text, conflict, find_first_object
 from server.league.replies import too_long
 
 MAX_CASES = 1000
@@ -75,12 +82,14 @@ def _program_of_json(reply: str) -> CodeAnswer | Unreadable:
     if isinstance(found, Unreadable):
         return found
     value = found.value
-    code = found.code(first_of(value, *CODE_KEYS), first_of(value, "language", "lang"), "code")
+    if problem := conflict(value, *CODE_KEYS, *LANGUAGE_KEYS):
+        return problem
+    code = found.code(first_of(value, *CODE_KEYS), first_of(value, *LANGUAGE_KEYS), "code")
     if isinstance(code, Unreadable):
         return code
     text = as_text(first_of(value, "approach", "explanation", "text"))
-    problem = too_long(approach=text)
-    return problem or CodeAnswer(code=code, text=text, repaired=found.broken is not None)
+    long = too_long(approach=text)
+    return long or CodeAnswer(code=code, text=text, repaired=found.broken is not None)
 
 
 def _found(reply: str, keys: tuple[str, ...]) -> _Reply | Unreadable:
@@ -109,6 +118,7 @@ def read_programming_question(reply: str) -> ProgrammingQuestion | Unreadable:
 
 def _question(found: _Reply) -> ProgrammingQuestion:
     value = found.value
+    _once(value)
     text = as_text(value.of("problem"))
     if not text:
         raise _UnreadableError("text_empty", '"problem" was empty')
@@ -116,7 +126,7 @@ def _question(found: _Reply) -> ProgrammingQuestion:
     if problem := too_long(problem=text, marking_scheme=scheme, principle=principle):
         raise _UnreadableError(problem.cause, problem.detail)
     reference = first_of(value, "solution", "code", "reference", "reference_solution", "program")
-    language = first_of(value, "language", "lang", "solution_language")
+    language = first_of(value, *LANGUAGE_KEYS, "solution_language")
     generator, generated = _generator(found)
     cases = (*_cases(first_of(value, "cases", "test_cases", "tests")), *generated)
     if len(cases) > MAX_CASES:
@@ -135,6 +145,12 @@ def _question(found: _Reply) -> ProgrammingQuestion:
     )
 
 
+def _once(value: JsonObject) -> None:
+    """Demands that no key came with different values: any of a question's parts decides."""
+    if problem := conflict(value):
+        raise _UnreadableError(problem.cause, problem.detail)
+
+
 def _usable(code: Code | Unreadable) -> Code:
     if isinstance(code, Unreadable):
         raise _UnreadableError(code.cause, code.detail)
@@ -144,6 +160,7 @@ def _usable(code: Code | Unreadable) -> Code:
 def _cases(value: Any) -> Iterator[GivenCase]:
     for number, item in enumerate(_listed(value, "cases"), 1):
         if isinstance(item, JsonObject):
+            _once(item)
             given, expected = first_of(item, *_INPUT_KEYS), first_of(item, *_OUTPUT_KEYS)
             # No input is one of its own, if the case says so.
             if given is None and any(key.strip().casefold() in _INPUT_KEYS for key in item):
@@ -165,6 +182,7 @@ def _listed(value: Any, key: str) -> list[Any]:
     if value is None or value == "":
         return []
     if isinstance(value, JsonObject):
+        _once(value)
         return list(value.values())
     if not isinstance(value, list):
         raise _UnreadableError("shape_wrong", f'"{key}" was not a list')
@@ -189,8 +207,9 @@ def _generator(found: _Reply) -> tuple[Code | None, tuple[GivenCase, ...]]:
     named = found.value.of("generator_language")
     inputs = found.value.of("generator_inputs")
     if isinstance(value, JsonObject):
+        _once(value)
         inputs = first_of(value, "inputs", "parameters", "cases") or inputs
-        named = first_of(value, "language", "lang") or named
+        named = first_of(value, *LANGUAGE_KEYS) or named
         value = first_of(value, *CODE_KEYS)
     given = tuple(
         GivenCase(input=case.input, expected=case.expected, generated=True)
@@ -211,9 +230,10 @@ def _checker(found: _Reply) -> CheckerChoice:
     named = found.value.of("checker_language")
     absolute = relative = None
     if isinstance(value, JsonObject):
+        _once(value)
         tolerance = first_of(value, "tolerance", "epsilon") or tolerance
         absolute, relative = value.of("absolute"), value.of("relative")
-        named = first_of(value, "language", "lang") or named
+        named = first_of(value, *LANGUAGE_KEYS) or named
         source = first_of(value, *CODE_KEYS) or source
         value = first_of(value, "kind", "type", "name") or ("program" if source else "")
     kind = _kind(value)

@@ -23,6 +23,7 @@ _MAX_STARTS = 1000
 _MAX_SCANNED = 4 * MAX_CHARACTERS
 # Braces of code and of formulas do not begin an object.
 _START = re.compile(r'\{\s*+["}]')
+_SHORT_KEY = 40
 _BRACE = re.compile("[{}]")
 
 # JSON turns the start of a LaTeX command into a control character: \frac into
@@ -75,20 +76,32 @@ class Found:
 
 
 class JsonObject(dict[str, Any]):
-    """A JSON object that remembers the keys that came more than once."""
+    """A JSON object that remembers the keys that came more than once.
+
+    Attributes:
+        repeated: Those that came more than once.
+        conflicting: Those that came with different values, in whatever case, in lower case.
+    """
 
     repeated: tuple[str, ...] = ()
+    conflicting: tuple[str, ...] = ()
 
     @classmethod
     def from_pairs(cls, pairs: Iterable[tuple[str, Any]]) -> "JsonObject":
         """Builds the object from its pairs, the last of equal keys winning."""
         made = cls()
-        repeated = []
+        repeated: list[str] = []
+        conflicting: list[str] = []
+        first: dict[str, Any] = {}
         for key, value in pairs:
             if key in made:
                 repeated.append(key)
             made[key] = value
-        made.repeated = tuple(repeated)
+            name = key.strip().casefold()
+            if name in first and first[name] != value:
+                conflicting.append(name)
+            first.setdefault(name, value)
+        made.repeated, made.conflicting = tuple(repeated), tuple(conflicting)
         return made
 
     def of(self, name: str) -> Any:
@@ -100,6 +113,15 @@ class JsonObject(dict[str, Any]):
             if key.strip().casefold() == wanted:
                 return value
         return None
+
+
+def conflict(value: JsonObject, *names: str) -> Unreadable | None:
+    """Says which of the keys, all if none is named, an object gives with different values."""
+    name = next((name for name in value.conflicting if name in names or not names), None)
+    if name is None:
+        return None
+    shown = name if len(name) <= _SHORT_KEY else name[:_SHORT_KEY] + "..."
+    return Unreadable("key_repeated", f"{shown!r} came more than once, with different values")
 
 
 _DECODER = json.JSONDecoder(strict=False, object_pairs_hook=JsonObject.from_pairs)

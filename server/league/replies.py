@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.league.league import Participant
-from server.league.reading import JsonObject, Unreadable, as_formulas, as_text, find_object
+from server.league.reading import (
+    JsonObject,
+    Unreadable,
+    as_formulas,
+    as_text,
+    conflict,
+    find_object,
+)
 
 # Longer texts would crowd out everything else in a judge's prompt.
 MAX_TEXT = 60_000
@@ -94,6 +101,8 @@ def read_question(reply: str) -> QuestionReply | Unreadable:
     if isinstance(found, Unreadable):
         return found
     value = found.value
+    if problem := conflict(value, "problem", "solution", "answer", "marking_scheme"):
+        return problem
     text = as_formulas(value.of("problem"))
     solution = as_formulas(value.of("solution"))
     answer = as_formulas(value.of("answer"))
@@ -106,8 +115,8 @@ def read_question(reply: str) -> QuestionReply | Unreadable:
     reference = (
         f"{solution}\n\nFinal result: {answer}" if solution and answer else solution or answer
     )
-    problem = too_long(problem=text, solution=reference, marking_scheme=scheme, principle=principle)
-    return problem or QuestionReply(text, reference, scheme, principle, found.repaired)
+    long = too_long(problem=text, solution=reference, marking_scheme=scheme, principle=principle)
+    return long or QuestionReply(text, reference, scheme, principle, found.repaired)
 
 
 def read_answer(reply: str) -> AnswerReply | Unreadable:
@@ -117,6 +126,8 @@ def read_answer(reply: str) -> AnswerReply | Unreadable:
         found = find_object(reply, "solution")
     if isinstance(found, Unreadable):
         return found
+    if problem := conflict(found.value, "solution", "answer"):
+        return problem
     text = as_formulas(found.value.of("solution"))
     final = as_formulas(found.value.of("answer"))
     if not text and not final:
@@ -179,7 +190,7 @@ def _read_marks(
     convert: Callable[[Any], float | None],
     wanted: str,
 ) -> dict[str, float] | Unreadable:
-    given = _by_label(judgment, key, labels)
+    given = conflict(judgment, key) or _by_label(judgment, key, labels)
     if isinstance(given, Unreadable):
         return given
     values: dict[str, float] = {}
