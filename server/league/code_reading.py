@@ -14,6 +14,7 @@ from sandbox.features import guess
 from sandbox.languages import LANGUAGES
 from sandbox.recognition import Clue, recognise
 from server.league.escapes import is_doubtful, with_valid_escapes
+from server.league.fences import FENCE_LINE, fences
 from server.league.programs import Code
 from server.league.reading import JsonObject, Unreadable, conflict, is_given, said
 
@@ -24,7 +25,6 @@ LANGUAGE_KEYS = ("language", "lang")
 _OFFERED = ", ".join(LANGUAGES)
 _SHORT = 40
 
-_FENCE_LINE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})([^\n]*)", re.MULTILINE)
 # A line of a fence is a part of a program only within a string, a comment, or lines that
 # are left out. What begins one of these, if it goes on over lines, has one of:
 _MAY_HOLD_A_FENCE = re.compile(r"[\"`]|'''|/\*|\\\r?\n|#[ \t]*if")
@@ -92,13 +92,13 @@ def read_fenced(reply: str) -> Code | None:
 
     The fence must be closed, since a program that broke off is none, and its language told.
     """
-    if _FENCE_LINE.search(reply) is None:
+    if FENCE_LINE.search(reply) is None:
         return None
     text = (said(reply) or "").encode("utf-8", "replace").decode()
-    lines = list(_FENCE_LINE.finditer(text))
-    if len(lines) != 2 or lines[1][1].strip():  # noqa: PLR2004
+    fenced = fences(text)
+    if len(fenced.ends) != 1 or fenced.is_unclosed:
         return None
-    if any(is_given(key, text[lines[1].end() :]) for key in CODE_KEYS):
+    if any(is_given(key, text[fenced.ends[0] :]) for key in CODE_KEYS):
         # What comes after it is the answer, though it could not be read.
         return None
     found = recognise(text)
@@ -118,6 +118,12 @@ def _told(text: str, named: str, key: str) -> Code | Unreadable:
         source = text
         if basis is not Clue.NAMED:
             language, basis = guess(text)[0], Clue.CONTENT
+    if source != text and fences(text).is_ill_closed:
+        return Unreadable(
+            "code_uncertain",
+            f'"{key}" stood in a fence that was not closed by the marks that opened it, so that'
+            " its end could not be told: give the program without a fence",
+        )
     if not language:
         told = f"the language {_shown(named)} of" if named.strip() else "no language was named for"
         end = " is not offered" if named.strip() else ""
@@ -127,7 +133,7 @@ def _told(text: str, named: str, key: str) -> Code | Unreadable:
 
 def _in_a_fence(text: str) -> bool:
     """Says whether the first fence of a text can only be one around a program."""
-    fence = _FENCE_LINE.search(text)
+    fence = FENCE_LINE.search(text)
     return fence is not None and not _MAY_HOLD_A_FENCE.search(text, 0, fence.start())
 
 

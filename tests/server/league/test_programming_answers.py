@@ -140,11 +140,38 @@ def test_white_space_around_a_program_stays() -> None:
         "Here's the program:\n\n```python\nprint(1)\n```\nIt prints 1.",
         "It prints\n```text\n1\n```\nas asked:\n```python\nprint(1)\n```",
         "```python\nprint(1)\n",
+        "````python\nprint(1)\n````\nIt prints 1.",
+        "```python\nprint(1)\n`````\nIt prints 1.",
     ],
 )
 def test_a_fence_around_a_program_is_taken_off(text: str) -> None:
     read = program(json.dumps({"language": "python", "code": text}))
     assert read.code.source == "print(1)\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "````python\nprint(1)\n```\nIt prints 1.\n",
+        "~~~python\nprint(1)\n```\nIt prints 1.\n",
+        "```python\nprint(1)\n~~~\nIt prints 1.\n",
+        "```python\nprint(1)\n``` and it prints 1.\n",
+        "Well:\n```text\n1\n```\n````python\nprint(1)\n```\nIt prints 1.",
+    ],
+)
+def test_a_fence_that_other_marks_close_makes_a_program_uncertain(text: str) -> None:
+    read = read_program(json.dumps({"language": "python", "code": text}))
+    assert isinstance(read, Unreadable)
+    assert read.cause == "code_uncertain"
+    assert len(read.detail) < 200
+    assert isinstance(read_program(text), Unreadable)
+
+
+def test_a_longer_fence_holds_shorter_ones() -> None:
+    code = "print('''\n```\nx\n```\n''')\n"
+    for reply in (f"Here:\n````python\n{code}````\nDone.", f"~~~python\n{code}~~~"):
+        assert program(reply).code.source == code
+        assert program(json.dumps({"language": "python", "code": reply})).code.source == code
 
 
 @pytest.mark.parametrize(
