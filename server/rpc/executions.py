@@ -178,6 +178,7 @@ def case_to(result: CaseResult) -> execution_pb2.CaseResult:
         verdict=verdict_to(result.verdict),
         cpu_time=duration(facts.cpu_s),
         wall_time=duration(facts.wall_s),
+        delayed_time=duration(facts.delayed_s),
         peak_memory_bytes=facts.peak_memory_bytes,
         stdout=facts.stdout,
         stderr=facts.stderr,

@@ -8,6 +8,7 @@ from llm_crowdsourced.v1 import execution_pb2, round_pb2
 from sandbox.model import Verdict
 from server.league.executed import tally
 from server.league.programs import CheckedCase
+from server.league.time_budget import is_not_run
 from server.rpc.convert import known
 from server.rpc.executions import duration, verdict_to
 from server.store.execution_records import CaseRunRecord, ExecutionRecord
@@ -121,12 +122,14 @@ def _execution_to(
 
 
 def _case_run_to(run: CaseRunRecord, most: int, *, full: bool) -> execution_pb2.CaseResult:
+    not_run = is_not_run(run.verdict, run.detail)
     message = execution_pb2.CaseResult(
         name=run.name,
         verdict=verdict_to(Verdict(run.verdict)),
-        cpu_time=duration(run.cpu_s),
-        wall_time=duration(run.wall_s),
+        cpu_time=None if not_run else duration(run.cpu_s),
+        wall_time=None if not_run else duration(run.wall_s),
         peak_memory_bytes=run.peak_memory_bytes,
+        not_run=not_run,
         **known({"exit_status": run.exit_status, "signal": run.signal}),
     )
     if full:

@@ -451,6 +451,8 @@ class CaseResult(_message.Message):
     STDOUT_CUT_FIELD_NUMBER: _builtins.int
     STDERR_CUT_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    NOT_RUN_FIELD_NUMBER: _builtins.int
+    DELAYED_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the case."""
     verdict: Global___Verdict.ValueType
@@ -476,6 +478,11 @@ class CaseResult(_message.Message):
     """It printed more than `stderr` has."""
     detail: _builtins.str
     """Where the output differs, or what failed, in one sentence. May be empty."""
+    not_run: _builtins.bool
+    """It was not run on this case, since the time that a program of a run has for all cases
+    was used up on those before it. The verdict is VERDICT_TIME_LIMIT then, and nothing was
+    measured: the times are unset.
+    """
     @_builtins.property
     def cpu_time(self) -> _duration_pb2.Duration:
         """CPU time of the program and its children."""
@@ -483,6 +490,13 @@ class CaseResult(_message.Message):
     @_builtins.property
     def wall_time(self) -> _duration_pb2.Duration:
         """Wall-clock time."""
+
+    @_builtins.property
+    def delayed_time(self) -> _duration_pb2.Duration:
+        """Wall-clock time in which the machine kept it waiting, as far as that is known: it was
+        ready to run and had no core, or everything stood still. It does not count against
+        limits. Unset in what a run has kept.
+        """
 
     def __init__(
         self,
@@ -500,10 +514,12 @@ class CaseResult(_message.Message):
         stdout_cut: _builtins.bool = ...,
         stderr_cut: _builtins.bool = ...,
         detail: _builtins.str = ...,
+        not_run: _builtins.bool = ...,
+        delayed_time: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_status", b"_exit_status", "_signal", b"_signal", "cpu_time", b"cpu_time", "exit_status", b"exit_status", "signal", b"signal", "wall_time", b"wall_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_status", b"_exit_status", "_signal", b"_signal", "cpu_time", b"cpu_time", "delayed_time", b"delayed_time", "exit_status", b"exit_status", "signal", b"signal", "wall_time", b"wall_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_status", b"_exit_status", "_signal", b"_signal", "cpu_time", b"cpu_time", "detail", b"detail", "exit_status", b"exit_status", "name", b"name", "output_cut", b"output_cut", "peak_memory_bytes", b"peak_memory_bytes", "signal", b"signal", "stderr", b"stderr", "stderr_cut", b"stderr_cut", "stdout", b"stdout", "stdout_cut", b"stdout_cut", "verdict", b"verdict", "wall_time", b"wall_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_status", b"_exit_status", "_signal", b"_signal", "cpu_time", b"cpu_time", "delayed_time", b"delayed_time", "detail", b"detail", "exit_status", b"exit_status", "name", b"name", "not_run", b"not_run", "output_cut", b"output_cut", "peak_memory_bytes", b"peak_memory_bytes", "signal", b"signal", "stderr", b"stderr", "stderr_cut", b"stderr_cut", "stdout", b"stdout", "stdout_cut", b"stdout_cut", "verdict", b"verdict", "wall_time", b"wall_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exit_status: _TypeAlias = _typing.Literal["exit_status"]  # noqa: Y015
     _WhichOneofArgType__exit_status: _TypeAlias = _typing.Literal["_exit_status", b"_exit_status"]  # noqa: Y015

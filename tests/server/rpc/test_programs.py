@@ -12,6 +12,7 @@ from llm_crowdsourced.v1 import execution_pb2, result_service_pb2, round_pb2
 from server.league.league import League, Subject
 from server.league.programs import CheckerChoice, Code
 from server.league.schedule import Role, StepKey
+from server.league.time_budget import NOT_RUN
 from server.store.execution_records import ExecutionRecord, Purpose
 from server.store.executions import EXECUTION_TABLES
 from server.store.records import MarkRecord, RunState
@@ -107,7 +108,8 @@ async def _play(store: Store) -> None:
         content = _question(checker=asdict(CHECKERS[index]), verified=False)
         question = step(StepKey(index, Role.QUESTION, setter), content=content)
         await store.finish_step(RUN, question, cases=[question_case(1, index)])
-    await _answer(store, RUN, execution("p2", case_run(1), round=3))
+    not_run = case_run(2, verdict="time_limit", detail=NOT_RUN, exit_status=None, cpu_s=0.0)
+    await _answer(store, RUN, execution("p2", case_run(1), not_run, round=3))
     given = MarkRecord(round=1, judge="p1", answerer="p2", label="A", position=1, score=80.0)
     judgment = step(StepKey(1, Role.JUDGMENT, "p1"))
     await store.finish_step(RUN, judgment, (given,))
@@ -228,6 +230,19 @@ async def test_an_answer_says_what_its_program_did(server: LeagueServer) -> None
     assert failed.HasField("pass_rate")
     assert failed.pass_rate == 0
     assert not none.HasField("execution")
+
+
+@pytest.mark.parametrize("view", [FULL, BASIC])
+async def test_of_a_case_that_was_not_run_there_are_no_times(
+    server: LeagueServer, view: "round_pb2.RoundView.ValueType"
+) -> None:
+    answers = {each.answerer: each for each in (await _round(server, 3, view)).answers}
+    ran, not_run = answers["p2"].execution.cases
+    assert not ran.not_run
+    assert ran.HasField("cpu_time")
+    assert not_run.not_run
+    assert not_run.verdict == execution_pb2.VERDICT_TIME_LIMIT
+    assert not any(not_run.HasField(name) for name in ("cpu_time", "wall_time", "exit_status"))
 
 
 async def test_the_basic_view_has_verdicts_and_no_long_texts(server: LeagueServer) -> None:
