@@ -11,7 +11,6 @@ from server.league.display import Shown
 from server.league.disputes import disputed
 from server.league.evidence import evidence
 from server.league.league import EvidenceView, League, QuestionGate
-from server.league.near_copies import NearCopies
 from server.league.outcome import Outcome
 from server.league.programming_replies import read_program, read_programming_question
 from server.league.programs import (
@@ -24,12 +23,13 @@ from server.league.programs import (
 from server.league.prompts import PromptSet
 from server.league.reading import Unreadable
 from server.league.replies import JudgmentReply, names_maker, read_scores
-from server.league.schedule import Role, StepKey
+from server.league.schedule import StepKey
 from server.league.scoring import Mark, score_marks
 from server.models.chat import ChatRequest
 from server.play.answer_runs import held_to_account
 from server.play.asker import Asker, StepAsked
 from server.play.checking import Checked, check
+from server.play.copies import Copies
 from server.play.executing import Executing, RunStoppedError
 from server.play.ports import RunStore
 from server.play.programming_requests import ProgrammingRequests
@@ -98,18 +98,14 @@ class Programming:
         self._store = store
         self._executing = executing
         self._requests = ProgrammingRequests(run.run_id, run.league, prompts)
-        # Of the questions that were set, those of void rounds too.
-        self._copies = NearCopies()
+        self._copies = Copies(asker, self._requests)
         self._cases: dict[int, list[QuestionCaseRecord]] = {}
         self._executions: dict[int, dict[str, ExecutionRecord]] = {}
         self._disputed: dict[int, frozenset[int]] = {}
 
     def begun(self, finished: Iterable[StepRecord]) -> None:
         """Takes the texts of the questions that are on record: they must not come again."""
-        for step in finished:
-            # That of a void round, too: what is a copy must not depend on a pause.
-            if step.key.role is Role.QUESTION and step.content:
-                self._copies.take(step.key.round, step.content["text"])
+        self._copies.begun(finished)
 
     async def take_up(self, round_index: int) -> None:
         """Takes up the cases of a round, what its answers did, and what was disputed."""
@@ -138,7 +134,7 @@ class Programming:
         reasks = 0
         told = missing = ""
         while True:
-            asked = await self._asker.ask(key, request, self._reader(key.round), before=asked)
+            asked = await self._asker.ask(key, request, self._reader(key), before=asked)
             if asked is None:
                 return None
             reasks += asked.asked.reasks
@@ -146,7 +142,7 @@ class Programming:
                 unavailable = asked.asked.outcome is Outcome.UNAVAILABLE
                 if not versions or (unavailable and not best_of(versions).is_verified):
                     # What was never asked to its end can be asked again.
-                    self._copies.leave(key.round)
+                    self._copies.leave(key)
                     asked = replace(asked, asked=replace(asked.asked, reasks=reasks))
                     return Done(asked=asked, executions=executions)
                 missing = asked.asked.cause
@@ -165,7 +161,7 @@ class Programming:
             request = self._requests.repair(key, asked.value, told)
         best = best_of(versions)
         # What was not taken is no problem of this contest.
-        self._copies.take(key.round, best.question.text)
+        self._copies.take(key, best.question)
         checked_as = after_repairs(versions, told, missing)
         asked = replace(asked, asked=replace(best.asked, reasks=reasks))
         return self._set(key, asked, best.question, checked_as, executions)
@@ -286,18 +282,12 @@ class Programming:
             return ""
         return self._requests.reason_in(call.prompt, key, asked.value) or ""
 
-    def _reader(self, round_index: int) -> Callable[[str], ProgrammingQuestion | Unreadable]:
+    def _reader(self, key: StepKey) -> Callable[[str], ProgrammingQuestion | Unreadable]:
         def read(reply: str) -> ProgrammingQuestion | Unreadable:
             question = read_programming_question(reply)
             if isinstance(question, Unreadable):
                 return question
-            if self._copies.take_unless_copy(round_index, question.text) is not None:
-                return Unreadable(
-                    "near_copy",
-                    '"problem" was nearly the same as another problem of this contest; '
-                    "set one that turns on another idea",
-                )
-            return question
+            return self._copies.read(key, reply, question)
 
         return read
 

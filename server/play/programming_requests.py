@@ -46,6 +46,9 @@ _LIMITS = {
     "time_for_all": IN_WORDS,
 }
 
+# Of the messages of a request as they are kept, after the last one's text.
+_END = '"}]'
+
 
 class ProgrammingRequests:
     """Makes the requests of one run's steps.
@@ -110,6 +113,12 @@ class ProgrammingRequests:
         except ValueError:
             return None
         return reason
+
+    def asks_again(self, prompt: str, key: StepKey, reason: str) -> bool:
+        """Says whether a prompt of a step, as it is kept, asked again for this reason."""
+        bare = replace(self.question(key), messages=(Message(role="user", content=""),))
+        again = as_kept(asking_again(bare, self._prompts, reason))
+        return prompt.endswith(again[len(as_kept(bare)) - len(_END) :])
 
     def answer(self, key: StepKey, question: ProgrammingQuestion) -> ChatRequest:
         """Asks for a program. Reference and cases are no part of what an answerer sees."""

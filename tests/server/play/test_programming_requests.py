@@ -297,6 +297,14 @@ def test_only_a_repair_of_that_very_question_is_known_for_one() -> None:
             assert REQUESTS.reason_in(as_kept(other), SET, asked) is None
 
 
+def test_that_a_reply_was_refused_for_a_reason_is_known_by_what_was_asked_next() -> None:
+    for asked in (REQUESTS.question(SET), REQUESTS.repair(SET, question(), "case 1 is wrong")):
+        again = as_kept(asking_again(asked, PROMPTS, '"problem" was a copy'))
+        assert REQUESTS.asks_again(again, SET, '"problem" was a copy')
+        assert not REQUESTS.asks_again(again, SET, '"problem" was missing')
+        assert not REQUESTS.asks_again(as_kept(asked), SET, '"problem" was a copy')
+
+
 def test_a_question_too_long_to_go_back_is_asked_for_anew() -> None:
     prompt = REQUESTS.repair(SET, question("x" * MAX_TEXT), "case 1 is wrong").messages[-1].content
     assert "x" * 100 not in prompt
