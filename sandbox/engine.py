@@ -36,6 +36,8 @@ _STARTED = "import sys; sys.path[:0] = ['/opt']; from sandbox.runner import main
 _COMMAND = ["/usr/bin/python3", "-ISc", _STARTED]
 _MOST_FILES = 16384
 _PROCESSES = 320
+# The kernel's own for a group, and each container's alike, whatever a daemon gives else.
+_CPU_SHARES = 1024
 # Two users for each container, so that limits which the kernel counts by user are its own.
 _FIRST_USER, _USERS = 200_000, 400_000
 _TIMEOUT_S = 20
@@ -245,6 +247,7 @@ class Engine:
             mem_limit=memory,
             memswap_limit=memory,
             pids_limit=_PROCESSES,
+            cpu_shares=_CPU_SHARES,
             log_config=docker.types.LogConfig(type="none"),
             auto_remove=True,
             runtime=options.runtime or None,

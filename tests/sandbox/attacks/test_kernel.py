@@ -3,8 +3,10 @@
 import pytest
 
 from sandbox.docker_runner import DockerRunner
+from sandbox.engine import OWNER, owner
 from sandbox.model import Verdict
 from tests.support.attacks import attack, run
+from tests.support.sandboxes import client, until
 
 pytestmark = pytest.mark.docker
 
@@ -150,6 +152,32 @@ say([name for name, how in found.items()
     )
     # An empty value is refused by some of these before anything else: nothing is done.
     assert outcome.said() == []
+
+
+async def test_each_container_has_the_same_share_of_the_cores(runner: DockerRunner) -> None:
+    outcome = await attack(
+        runner,
+        """
+found = {}
+for name in ("cpu/cpu.shares", "cpu,cpuacct/cpu.shares", "cpu.weight"):
+    try:
+        found[name.rpartition("/")[2]] = int(open("/sys/fs/cgroup/" + name).read())
+    except FileNotFoundError:
+        pass
+say(found)
+""",
+    )
+    # What 1024 comes to in groups of version 2 differs between releases of engines.
+    assert outcome.said() in ({"cpu.shares": 1024}, {"cpu.weight": 39}, {"cpu.weight": 100})
+    # Not because a daemon gives as much to those that ask for none.
+    with client() as daemon:
+        mine = f"{OWNER}={owner()}"
+        await until(lambda: daemon.api.containers(filters={"label": mine}))
+        shares = [
+            each.attrs["HostConfig"]["CpuShares"]
+            for each in daemon.containers.list(filters={"label": mine}, ignore_removed=True)
+        ]
+    assert set(shares) == {1024}
 
 
 async def test_there_is_no_device_and_no_dump(runner: DockerRunner) -> None:
