@@ -58,6 +58,7 @@ class Command:
         stdin: Its standard input.
         files: Files to write first, in the folder where it starts.
         compiles: It is the compiler, which may write the build folder.
+        makes: File that has to be a program once it has ended well; empty for none.
     """
 
     argv: tuple[str, ...]
@@ -65,6 +66,7 @@ class Command:
     stdin: bytes = b""
     files: tuple[tuple[str, bytes], ...] = ()
     compiles: bool = False
+    makes: str = ""
 
     @classmethod
     def to_compile(cls, language: Language, source: str) -> Self:
@@ -75,6 +77,7 @@ class Command:
             limits=COMPILE_LIMITS,
             files=((language.file, content),),
             compiles=True,
+            makes=language.makes,
         )
 
     def frame(self) -> bytes:
@@ -92,6 +95,7 @@ class Command:
             "environment": ENVIRONMENT,
             "folder": BUILD if self.compiles else WORK,
             "compiles": self.compiles,
+            "makes": self.makes,
             "limits": limits,
             "files": [name for name, _ in self.files],
         }
@@ -265,6 +269,7 @@ def _facts(header: dict[str, Any], out: bytes, err: bytes) -> ExitFacts:
             stdout_cut=bool(header["stdout_cut"]),
             stderr_cut=bool(header["stderr_cut"]),
             failure=str(header["failure"])[:500],
+            unfit=str(header["unfit"])[:500],
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BoxLostError(f"an answer cannot be read: {error}") from error

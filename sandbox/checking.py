@@ -132,7 +132,7 @@ async def _compile(box: Box, language: Language, program: Program) -> str:
     compiled = await box.run(Command.to_compile(language, program.source))
     if verdict_of(compiled, COMPILE_LIMITS) is Verdict.ACCEPTED:
         return ""
-    said = (compiled.stderr or compiled.stdout).decode("utf-8", "replace")
+    said = compiled.unfit or (compiled.stderr or compiled.stdout).decode("utf-8", "replace")
     lines = [line for line in said.splitlines() if line.strip()]
     # Compilers begin with where it is: which file, which function.
     errors = (line for line in lines if "error" in line.lower())

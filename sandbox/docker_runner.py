@@ -311,7 +311,7 @@ def _check_language(program: Program) -> None:
 def _compiled(facts: ExitFacts, toolchain: str) -> CompileResult:
     verdict = verdict_of(facts, COMPILE_LIMITS)
     failed = verdict in (Verdict.RUNTIME_ERROR, Verdict.OUTPUT_LIMIT)
-    said = (facts.stdout + facts.stderr).decode("utf-8", "replace")
+    said = facts.unfit or (facts.stdout + facts.stderr).decode("utf-8", "replace")
     return CompileResult(
         verdict=Verdict.COMPILE_ERROR if failed else verdict,
         message=facts.failure or said[:_MESSAGE],

@@ -98,6 +98,11 @@ class Language:
         )
 
     @property
+    def makes(self) -> str:
+        """The program that its compiler makes; empty where an interpreter is what is run."""
+        return self.run[0] if self.run[0].startswith(f"{BUILD}/") else ""
+
+    @property
     def limits(self) -> Limits:
         """The limits of a case that sets none."""
         return replace(

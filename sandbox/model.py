@@ -157,6 +157,7 @@ class ExitFacts:
         stdout_cut: It printed more.
         stderr_cut: It printed more on standard error.
         failure: Why it could not be started; empty if it was.
+        unfit: Why what a compiler made is no program; empty if it is.
     """
 
     exit_status: int | None = None
@@ -173,6 +174,7 @@ class ExitFacts:
     stdout_cut: bool = False
     stderr_cut: bool = False
     failure: str = ""
+    unfit: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

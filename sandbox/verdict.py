@@ -24,6 +24,6 @@ def verdict_of(facts: ExitFacts, limits: Limits) -> Verdict:
         ),
         # What the kernel sends for a system call that the sandbox forbids.
         (Verdict.SECURITY_VIOLATION, facts.signal == signal.SIGSYS),
-        (Verdict.RUNTIME_ERROR, facts.signal is not None or facts.exit_status),
+        (Verdict.RUNTIME_ERROR, facts.signal is not None or facts.exit_status or facts.unfit),
     )
     return next((verdict for verdict, holds in by_precedence if holds), Verdict.ACCEPTED)

@@ -14,6 +14,7 @@ from typing import Any
 from .cgroup import counters
 from .cleaning import empty
 from .frames import Frames
+from .made import unfit
 from .spawn import Process
 from .watch import HostGoneError, Watcher
 
@@ -34,6 +35,8 @@ def main() -> None:
     try:
         while (header := frames.receive()) is not None:
             facts, out, err = _run(watcher, frames, header, (compiler, program))
+            made = header["makes"] if facts["exit_status"] == 0 else ""
+            facts["unfit"] = unfit(made) if made else ""
             frames.send(facts, (out, err))
             # Nothing of one process is left to the next.
             empty(_WORK, (program, compiler))

@@ -28,6 +28,7 @@ ANSWER: dict[str, Any] = {
     "stdout_cut": False,
     "stderr_cut": False,
     "failure": "",
+    "unfit": "",
 }
 
 
