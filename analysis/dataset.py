@@ -100,7 +100,8 @@ class CaseRun:
 
     Attributes:
         name: Name of the case.
-        verdict: Such as `accepted` or `wrong_answer`.
+        verdict: Such as `accepted` or `wrong_answer`; `not_run` if it was not run since its
+            time for all cases was used up. Then nothing was measured.
         cpu_s: CPU time of the program and its children, in seconds.
         wall_s: Time by the clock, in seconds.
         memory_bytes: Peak memory.

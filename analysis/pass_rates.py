@@ -13,10 +13,13 @@ from analysis.resampling import STANDARD, Drawing, spreads
 ACCEPTED = "accepted"
 COMPILE_ERROR = "compile_error"
 SANDBOX_ERROR = "sandbox_error"
+NOT_RUN = "not_run"
+"""Of a case that a program's time for all cases did not suffice for; it counts as failed."""
 VERDICTS = (
     ACCEPTED,
     "wrong_answer",
     "time_limit",
+    NOT_RUN,
     "memory_limit",
     "output_limit",
     "runtime_error",

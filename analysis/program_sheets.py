@@ -6,10 +6,10 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from analysis.accuracy import Accuracy
 from analysis.cells import Value, table
-from analysis.dataset import Answer, Dataset
+from analysis.dataset import Answer, CaseRun, Dataset
 from analysis.evidence_effect import EvidenceEffect, JudgeEffect, Paired
 from analysis.origins import distinct_rounds
-from analysis.pass_rates import ACCEPTED, MIB, disputed_cases
+from analysis.pass_rates import ACCEPTED, MIB, NOT_RUN, disputed_cases
 from analysis.programs import Programs
 from analysis.scores import Standing
 from analysis.verdict_words import comparison_words, words
@@ -110,9 +110,7 @@ def _execution_rows(answer: Answer, disputed: Collection[str]) -> Iterator[list[
             case.name,
             words(case.verdict),
             "yes" if case.name in disputed else None,
-            case.cpu_s,
-            case.wall_s,
-            case.memory_bytes / MIB,
+            *_figures(case),
             case.exit_status,
             case.signal,
             case.detail,
@@ -120,6 +118,13 @@ def _execution_rows(answer: Answer, disputed: Collection[str]) -> Iterator[list[
         ]
     if not execution.cases:
         yield [*head, *[None] * 8, execution.compile_message, execution.pass_rate]
+
+
+def _figures(case: CaseRun) -> tuple[Value, Value, Value]:
+    """Returns the times and the memory of a case; blanks where nothing was measured."""
+    if case.verdict == NOT_RUN:
+        return None, None, None
+    return case.cpu_s, case.wall_s, case.memory_bytes / MIB
 
 
 def questions_sheet(sheet: Worksheet, dataset: Dataset, titles: Titles) -> None:

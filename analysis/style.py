@@ -19,6 +19,7 @@ VERDICT_COLORS = {
     "accepted": GREEN,
     "wrong_answer": "#D55E00",
     "time_limit": ORANGE,
+    "not_run": "#f3d08a",
     "memory_limit": "#56B4E9",
     "output_limit": "#F0E442",
     "runtime_error": "#CC79A7",

@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 
 from analysis.dataset import Execution, Question, QuestionCheck
-from analysis.pass_rates import ACCEPTED, COMPILE_ERROR, SANDBOX_ERROR
+from analysis.pass_rates import ACCEPTED, COMPILE_ERROR, NOT_RUN, SANDBOX_ERROR
 from analysis.percent import percent_of
 
 SYMBOLS = {
     ACCEPTED: "✓",
     "wrong_answer": "✗",
     "time_limit": "T",
+    NOT_RUN: "N",
     "memory_limit": "M",
     "output_limit": "O",
     "runtime_error": "R",
@@ -23,6 +24,7 @@ LEGEND = {
     "✓": "accepted",
     "✗": "wrong answer",
     "T": "time limit",
+    "N": "not run, since the time for all cases was used up, counts as failed",
     "M": "memory limit",
     "O": "output limit",
     "R": "runtime error",
@@ -86,7 +88,7 @@ def outcome_words(execution: Execution, check: QuestionCheck | None) -> str:
 def failures(execution: Execution) -> list[str]:
     """Returns why cases failed, such as `2: wrong answer: line 1 differs`, in order."""
     return [
-        f"{case.name}: {words(case.verdict)}: {case.detail}"
+        f"{case.name}: {words(case.verdict)}: {case.detail.removeprefix('not run: ')}"
         for case in execution.cases
         if case.verdict != ACCEPTED and case.detail
     ]

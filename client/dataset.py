@@ -17,6 +17,7 @@ from llm_crowdsourced.v1 import (
 )
 
 from analysis import dataset as records
+from analysis.pass_rates import NOT_RUN
 from client import enum_words
 from client.connection import Connection
 from client.run_name import run_id
@@ -224,7 +225,7 @@ def _execution(message: execution_pb2.Execution) -> records.Execution:
 def _case(message: execution_pb2.CaseResult) -> records.CaseRun:
     return records.CaseRun(
         name=message.name,
-        verdict=enum_words.verdict(message.verdict),
+        verdict=NOT_RUN if message.not_run else enum_words.verdict(message.verdict),
         cpu_s=_seconds(message.cpu_time),
         wall_s=_seconds(message.wall_time),
         memory_bytes=message.peak_memory_bytes,

@@ -228,6 +228,17 @@ def test_sheets_of_programs() -> None:
     assert "left out as unverified: 1." in facts["Judge accuracy"]
 
 
+def test_of_a_case_that_was_not_run_no_figures_are_shown() -> None:
+    run = executed(played(), lambda *_: ".NNN", lambda _: VERIFIED)
+    executions = rows(opened(Dataset(runs=(run,))), "Executions")
+    figures = ("CPU, s", "Memory, MiB")
+    first, second = executions[:2]
+    assert [first[name] for name in figures] == [0.01, 8]
+    assert second["Verdict"] == "not run"
+    assert [second[name] for name in figures] == [None, None]
+    assert "N not run, since the time for all cases was used up" in html(Dataset(runs=(run,)))
+
+
 def test_the_sheet_of_evidence() -> None:
     book = opened(both())
     found = rows(book, "Evidence")

@@ -16,7 +16,7 @@ from llm_crowdsourced.v1 import (
 from rich.console import Console
 
 from analysis import dataset as records
-from analysis.verdict_words import legend, outcome_words, verdict_line
+from analysis.verdict_words import failures, legend, outcome_words, verdict_line
 from client import run_actions, run_rejudge, tables
 from client.dataset import fetch_dataset
 from client.exit_status import ExitStatus
@@ -171,6 +171,19 @@ async def test_programs_come_whole(session: Session) -> None:
     assert cy.execution.compile_verdict == "compile_error"
 
 
+async def test_a_case_that_was_not_run_has_a_word_of_its_own(
+    played: FakeService, session: Session
+) -> None:
+    case = played.rounds[0].answers[0].execution.cases[2]
+    case.ClearField("cpu_time")
+    case.verdict, case.not_run = execution_pb2.VERDICT_TIME_LIMIT, True
+    (found,) = (await fetch_dataset(session.connection, ["runs/code-1"])).runs
+    ran = found.rounds[0].answers[0].execution
+    assert ran is not None
+    assert (ran.cases[2].verdict, ran.cases[2].cpu_s) == ("not_run", 0.0)
+    assert verdict_line(ran, None).endswith("N")
+
+
 async def test_a_round_without_a_pass_rate_has_none(played: FakeService, session: Session) -> None:
     played.rounds[0].answers[0].execution.ClearField("pass_rate")
     played.rounds[0].answers[1].ClearField("execution")
@@ -300,6 +313,11 @@ def test_verdicts_in_words() -> None:
     assert outcome_words(broken, None) == "no language told: compiler: time limit, passes no case"
     assert legend(["✓✓", "T"]) == "✓ accepted; T time limit"
     assert legend([]) == ""
+    late = execution(".TNN", text="not run: the time was used up")
+    assert verdict_line(late, None) == "✓TNN"
+    # It counts as failed.
+    assert outcome_words(late, None).endswith("passed 1 of 4 cases (25 %)")
+    assert failures(late)[1] == "3: not run: the time was used up"
 
 
 def test_pass_rates_stand_beside_scores() -> None:

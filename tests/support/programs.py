@@ -20,6 +20,7 @@ VERDICTS = {
     ".": "accepted",
     "W": "wrong_answer",
     "T": "time_limit",
+    "N": "not_run",
     "R": "runtime_error",
     "M": "memory_limit",
     "S": "sandbox_error",
