@@ -20,7 +20,9 @@ pytestmark = pytest.mark.docker
 
 LIMIT_S = 0.1
 STRICT = replace(LIMITS, cpu_s=LIMIT_S, wall_s=120.0)
-WITHIN, BEYOND = b"0.95", b"1.03"
+# Time that a machine's own host takes away is charged as well, and may come after a program has
+# looked at its account for the last time: up to 5 ms were seen.
+WITHIN, BEYOND = b"0.9", b"1.03"
 # Works until it has used a part of the limit by its own account, and says what it used.
 BORDERLINE = f"""
 import os, time
