@@ -169,10 +169,13 @@ LANGUAGES = {
             id="javascript",
             title="JavaScript (Node)",
             file="main.js",
-            compile=("/usr/bin/node", "--check", "main.js"),
+            compile=(
+                "/usr/bin/node", "--experimental-vm-modules", "--no-warnings",
+                "/opt/sandbox/check.js", "main.js",
+            ),
             run=(
                 "/usr/bin/node", "--stack-size=50000", *_NODE_HEAP,
-                "--require=/opt/sandbox/blocking.js", f"{BUILD}/main.js",
+                "--require=/opt/sandbox/before.js", f"{BUILD}/main.js",
             ),
             version=("/usr/bin/node", "--version"),
             checks_only=True,
