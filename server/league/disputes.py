@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from sandbox.checker import compare
-from sandbox.model import Checker, Floats, Verdict
+from sandbox.model import Checker, Exact, Floats, Verdict
 from server.league.executed import CaseRun, Executed
 from server.league.programs import CheckedCase
 
@@ -18,16 +18,28 @@ _ENDED = frozenset({Verdict.ACCEPTED, Verdict.WRONG_ANSWER})
 _TO_SPACES = bytes.maketrans(b"\t\n\r\v\f", b"     ")
 
 
-def digest(output: bytes) -> str:
-    """Returns the SHA-256 of the words of an output: equal words, equal digests.
+def digest(output: bytes, checker: Checker | None = None) -> str:
+    """Returns the SHA-256 of an output as it is compared: equal outputs, equal digests.
 
-    White space between words is that of ASCII, and how much of it there is does not count.
+    Words are compared unless the checker takes every byte. White space between them is
+    that of ASCII, and how much of it there is does not count. White space alone has the
+    digest of nothing, whatever the checker.
+
+    Args:
+        output: What was printed.
+        checker: The question's checker.
     """
+    if isinstance(checker, Exact) and output and not output.isspace():
+        return hashlib.sha256(output).hexdigest()
     words = output.translate(_TO_SPACES).strip(b" ")
     # Each turn halves the runs of spaces. `split` would take many times the memory.
     while b"  " in words:
         words = words.replace(b"  ", b" ")
     return hashlib.sha256(words).hexdigest()
+
+
+# Programs that only define something print nothing: that is no answer to agree on.
+_NOTHING = digest(b"")
 
 
 def disputed(
@@ -40,10 +52,12 @@ def disputed(
     A case is disputed if two thirds of the answers that compile, and at least two of
     them, end by themselves with status 0 and print the same, which is not what the
     reference printed. An output that the question's checker took is none to dispute it
-    with: a checker may find outputs equal that differ in their words.
+    with: a checker may find outputs equal that differ in their words. Nor is one of
+    white space alone.
 
-    Outputs are the same that have the same words. Where the checker compares numbers,
-    so are those that it takes for one of them, as far as they are kept whole.
+    Outputs are the same that have the same words; where the checker is exact, the same
+    bytes. Where it compares numbers, so are those that it takes for one of them, as far
+    as they are kept whole.
 
     Args:
         cases: The cases of the question; dropped ones are never disputed.
@@ -58,21 +72,22 @@ def disputed(
         for run in execution.cases:
             if run.verdict in _ENDED and not run.output_cut:
                 runs[run.number].append(run)
-    floats = checker if isinstance(checker, Floats) else None
     return frozenset(
         case.number
         for case in cases
-        if not case.dropped and _is_disputed(case, runs[case.number], needed, floats)
+        if not case.dropped and _is_disputed(case, runs[case.number], needed, checker)
     )
 
 
 def _is_disputed(
-    case: CheckedCase, runs: Sequence[CaseRun], needed: int, floats: Floats | None
+    case: CheckedCase, runs: Sequence[CaseRun], needed: int, checker: Checker | None
 ) -> bool:
     by_digest: defaultdict[str, list[CaseRun]] = defaultdict(list)
     for run in runs:
         by_digest[run.digest].append(run)
-    reference = digest(case.expected)
+    by_digest.pop(_NOTHING, None)
+    reference = digest(case.expected, checker)
+    floats = checker if isinstance(checker, Floats) else None
     wrong = {
         printed: agreeing
         for printed, agreeing in by_digest.items()

@@ -60,7 +60,7 @@ class Executed:
         cases: What it did on each case; empty where it did not compile, and fewer than
             there are where a setter's was stopped. Once its time is used up, it reaches
             the time limit on all others, and `detail` says that it was not run.
-        digests: For each case, the digest of all that it printed.
+        digests: For each case, the digest of all that it printed; see `server.league.disputes`.
         sizes: For each case, how many bytes that was.
     """
 
@@ -209,7 +209,7 @@ class Executing:
                     continue
                 stdout = result.facts.stdout
                 sizes.append(len(stdout))
-                digests.append(await _digest(stdout))
+                digests.append(await _digest(stdout, job.checker))
                 left -= len(stdout)
                 if not of_setter:
                     cases.append(room.cut(result))
@@ -241,10 +241,10 @@ def _not_run(case: Case) -> CaseResult:
     return CaseResult(name=case.name, verdict=Verdict.TIME_LIMIT, detail=NOT_RUN)
 
 
-async def _digest(output: bytes) -> str:
+async def _digest(output: bytes, checker: Checker) -> str:
     if len(output) < _LARGE_BYTES:
-        return digest(output)
-    return await asyncio.to_thread(digest, output)
+        return digest(output, checker)
+    return await asyncio.to_thread(digest, output, checker)
 
 
 class _Room:

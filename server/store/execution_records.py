@@ -25,7 +25,8 @@ class CaseRunRecord:
 
     Attributes:
         number: Number of the case within its question, from 1.
-        digest: SHA-256 of the words of all that it printed: equal outputs, equal digests.
+        digest: SHA-256 of all that it printed, of its words unless every byte counts: equal
+            outputs, equal digests.
         stdout: What it printed, cut to `KEPT_OUTPUT_BYTES`, and to less where an
             execution printed much in all; `output_bytes` says how much it was.
     """

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.checker import compare
-from sandbox.model import Floats, Tokens, Verdict
+from sandbox.model import Checker, Exact, Floats, Tokens, Verdict
 from server.league.disputes import digest, disputed
 from server.store.execution_records import ExecutionRecord
 from tests.support.ran import case_run, checked_case, execution
@@ -81,9 +81,36 @@ def test_an_output_that_the_checker_took_is_no_dispute() -> None:
     assert disputed([checked_case()], [near, near, near]) == frozenset()
 
 
-def test_white_space_alone_is_no_dispute_even_where_it_makes_an_output_wrong() -> None:
-    spaced = _printing(b"42", verdict=Verdict.WRONG_ANSWER)
-    assert disputed([checked_case()], [spaced, spaced, spaced]) == frozenset()
+def test_where_every_byte_counts_the_same_white_space_is_agreed_on() -> None:
+    def judged(output: bytes) -> ExecutionRecord:
+        verdict = Verdict.ACCEPTED if output == b"42 \n" else Verdict.WRONG_ANSWER
+        return _printing(output, verdict=verdict, digest=digest(output, Exact()))
+
+    case = checked_case(expected=b"42 \n")
+    plain, right = judged(b"42\n"), judged(b"42 \n")
+    assert disputed([case], [plain, plain, right], Exact()) == {1}
+    assert disputed([case], [plain, judged(b" 42\n"), judged(b"42")], Exact()) == frozenset()
+    assert disputed([case], [right, right, right], Exact()) == frozenset()
+    # Word by word, it is the reference's own output.
+    spaced = _printing(b"42\n", verdict=Verdict.WRONG_ANSWER)
+    assert disputed([case], [spaced, spaced, spaced], Tokens()) == frozenset()
+
+
+@pytest.mark.parametrize("checker", [Exact(), Tokens(), Floats(absolute=1e-9)])
+@pytest.mark.parametrize("blank", [b"", b"\n", b" \t\r\n\v\f" * 100])
+def test_programs_that_print_nothing_agree_on_nothing(checker: Checker, blank: bytes) -> None:
+    right = _printing(b"42\n", digest=digest(b"42\n", checker))
+    silent = _printing(blank, verdict=Verdict.WRONG_ANSWER, digest=digest(blank, checker))
+    assert disputed([checked_case()], [right, silent, silent], checker) == frozenset()
+    # Nor do they keep others from it.
+    wrong = _printing(b"41", digest=digest(b"41", checker))
+    assert disputed([checked_case()], [wrong, wrong, silent], checker) == {1}
+
+
+@given(*[st.binary(max_size=6).map(lambda b: bytes(b"ab \n"[x % 4] for x in b))] * 2)
+def test_a_digest_of_all_bytes_tells_what_the_exact_checker_tells(one: bytes, other: bytes) -> None:
+    same = compare(Exact(), one, other) is None or not (one.split() or other.split())
+    assert (digest(one, Exact()) == digest(other, Exact())) is same
 
 
 @pytest.mark.parametrize(

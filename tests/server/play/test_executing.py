@@ -10,6 +10,7 @@ import pytest
 from sandbox.model import (
     Case,
     CaseResult,
+    Checker,
     CompileResult,
     ExitFacts,
     Job,
@@ -130,9 +131,9 @@ async def test_only_large_outputs_leave_the_loop_for_their_digest(
 ) -> None:
     threads: dict[int, threading.Thread] = {}
 
-    def watched(output: bytes) -> str:
+    def watched(output: bytes, checker: Checker) -> str:
         threads[len(output)] = threading.current_thread()
-        return digest(output)
+        return digest(output, checker)
 
     monkeypatch.setattr(executing, "digest", watched)
     runner = SaidRunner(lambda number: said(Verdict.ACCEPTED, b"x" * (MIB - 1 + number)))
