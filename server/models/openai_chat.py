@@ -27,6 +27,7 @@ from server.models.exchange import Exchange
 from server.models.pacing import Pacer, Place
 from server.models.pricing import cost, worst_case
 from server.models.redaction import Redaction
+from server.models.run_room import RunRoom
 from server.settings import ModelSettings, ProviderSettings
 
 Sleep = Callable[[float], Awaitable[object]]
@@ -72,10 +73,24 @@ class OpenAIChat:
     """A model that can be asked, with one participant's settings."""
 
     def __init__(
-        self, participant: Participant, endpoint: Endpoint, *, sleep: Sleep = asyncio.sleep
+        self,
+        participant: Participant,
+        endpoint: Endpoint,
+        room: RunRoom | None = None,
+        *,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
+        """Creates the port to a model; asks for nothing.
+
+        Args:
+            participant: Whose settings it has.
+            endpoint: The model.
+            room: The room of the run that it plays in; no bound if `None`.
+            sleep: Waits before a retry.
+        """
         self._participant = participant
         self._endpoint = endpoint
+        self._room = room
         self._sleep = sleep
 
     async def ask(self, request: ChatRequest, gate: CallGate) -> Attempt:
@@ -144,7 +159,9 @@ class OpenAIChat:
         """Makes a call that is ready once it has a place."""
         endpoint, sent = self._endpoint, ready.sent
         turnstile = endpoint.connection.turnstile
-        async with endpoint.pacer.place(request.priority, ready.tokens, request.run) as place:
+        async with endpoint.pacer.place(
+            request.priority, ready.tokens, request.run, self._room
+        ) as place:
             if turnstile.turn != ready.turn:
                 await turnstile.enter()
             if sent.learnt != endpoint.concessions.learnt:

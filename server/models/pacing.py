@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from server.models.run_room import RunRoom
+
 WINDOW_S = 60.0
 _HALVING_INTERVAL_S = 1.0
 _GROWTH_STRETCH = 10
@@ -109,16 +111,24 @@ class Place:
     call that was refused at the last moment costs nobody a turn.
     """
 
-    def __init__(self, pacer: "Pacer", priority: tuple[int, int], tokens: int, run: str) -> None:
+    def __init__(
+        self,
+        pacer: "Pacer",
+        priority: tuple[int, int],
+        tokens: int,
+        run: str,
+        room: RunRoom | None,
+    ) -> None:
         self._pacer = pacer
         self._priority = priority
         self._tokens = tokens
         self._run = run
+        self._room = room
         self._entry: Entry | None = None
         self._sent = False
 
     async def __aenter__(self) -> Self:
-        self._entry = await self._pacer.acquire(self._priority, self._tokens, self._run)
+        self._entry = await self._pacer.acquire(self._priority, self._tokens, self._run, self._room)
         return self
 
     async def __aexit__(
@@ -128,7 +138,7 @@ class Place:
         trace: TracebackType | None,
     ) -> None:
         if self._entry is not None:
-            self._pacer.release(self._entry, sent=self._sent)
+            self._pacer.release(self._entry, self._room, sent=self._sent)
 
     def sent(self) -> None:
         """Notes that the request leaves now."""
@@ -146,6 +156,7 @@ class _Waiter:
     number: int
     tokens: int
     granted: "asyncio.Future[Entry]"
+    room: RunRoom | None
 
 
 class Pacer:
@@ -154,7 +165,8 @@ class Pacer:
     Runs that have calls waiting take turns, one call a turn. Within a run the
     smallest priority goes first, and within it who came first. Where the next in
     turn has to wait for its minute, those behind it wait too: a large call cannot
-    be overtaken for ever by small ones.
+    be overtaken for ever by small ones. A run that has no room for a further call
+    is passed over until it has.
     """
 
     def __init__(
@@ -206,15 +218,22 @@ class Pacer:
         """Calls and tokens in any minute, at most; `None` is no limit."""
         return self._window.limits
 
-    def place(self, priority: tuple[int, int], tokens: int, run: str = "") -> Place:
+    def place(
+        self,
+        priority: tuple[int, int],
+        tokens: int,
+        run: str = "",
+        room: RunRoom | None = None,
+    ) -> Place:
         """Returns a place to enter; entering waits until it is free.
 
         Args:
             priority: Who goes first among the calls of a run; smaller is sooner.
             tokens: Tokens that the call may take.
             run: The run that it is for.
+            room: The room of that run, which is taken with the place; no bound if `None`.
         """
-        return Place(self, priority, tokens, run)
+        return Place(self, priority, tokens, run, room)
 
     def succeeded(self) -> None:
         """Hears of a call that the provider served; a stretch of them widens the limit."""
@@ -263,10 +282,12 @@ class Pacer:
         """Sends nothing to the provider for so long; calls under way go on."""
         self._held_until = max(self._held_until, self._clock() + seconds)
 
-    async def acquire(self, priority: tuple[int, int], tokens: int, run: str) -> Entry:
+    async def acquire(
+        self, priority: tuple[int, int], tokens: int, run: str, room: RunRoom | None = None
+    ) -> Entry:
         """Waits for a place; `place` is the safe way to have one."""
         granted: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
-        waiter = _Waiter(priority, next(self._numbers), tokens, granted)
+        waiter = _Waiter(priority, next(self._numbers), tokens, granted, room)
         heapq.heappush(self._queues.setdefault(run, []), waiter)
         self._wake()
         try:
@@ -277,17 +298,19 @@ class Pacer:
                 if run in self._queues:
                     # It made no use of its run's turn, so the run has another.
                     self._queues.move_to_end(run, last=False)
-                self.release(granted.result(), sent=False)
+                self.release(granted.result(), room, sent=False)
             else:
                 granted.cancel()
                 self._wake()
             raise
 
-    def release(self, entry: Entry, *, sent: bool) -> None:
+    def release(self, entry: Entry, room: RunRoom | None = None, *, sent: bool) -> None:
         """Takes a place back."""
         self._in_flight -= 1
         if not sent:
             self._window.give_back(entry)
+        if room is not None:
+            room.give_back()
         self._wake()
 
     def settle(self, entry: Entry, tokens: int) -> None:
@@ -297,14 +320,22 @@ class Pacer:
 
     def _next(self) -> tuple[str, _Waiter] | None:
         """Returns who is next, and of which run; forgets those who do not wait any more."""
-        while self._queues:
-            run, queue = next(iter(self._queues.items()))
-            while queue:
-                if not queue[0].granted.done():
-                    return run, queue[0]
+        over: list[str] = []
+        found: tuple[str, _Waiter] | None = None
+        for run, queue in self._queues.items():
+            while queue and queue[0].granted.done():
                 heapq.heappop(queue)
+            if not queue:
+                over.append(run)
+                continue
+            first = queue[0]
+            if first.room is None or not first.room.is_full:
+                found = run, first
+                break
+            first.room.wait(self._wake, first.priority)
+        for run in over:
             del self._queues[run]
-        return None
+        return found
 
     def _wake(self) -> None:
         if self._timer is not None:
@@ -320,4 +351,6 @@ class Pacer:
             heapq.heappop(self._queues[run])
             self._queues.move_to_end(run)
             self._in_flight += 1
+            if first.room is not None:
+                first.room.take()
             first.granted.set_result(self._window.take(now, first.tokens))

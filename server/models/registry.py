@@ -15,6 +15,7 @@ from server.models.listing import Listing, list_models, unknown_model
 from server.models.openai_chat import Endpoint, OpenAIChat
 from server.models.pacing import Pacer
 from server.models.redaction import Redaction
+from server.models.run_room import RunRoom
 from server.settings import ModelSettings, Settings
 
 _FREE = ModelSettings(prompt_usd_per_million=0.0, completion_usd_per_million=0.0)
@@ -101,8 +102,8 @@ class Models:
         if models := self.to_prepare(participants):
             self._addresses.update(await self._local.ensure(models, report))
 
-    def chat_model(self, participant: Participant) -> ChatModel:
-        """Returns the port to a participant's model.
+    def chat_model(self, participant: Participant, room: RunRoom | None = None) -> ChatModel:
+        """Returns the port to a participant's model, in the room of its run if there is one.
 
         Raises:
             LookupError: The provider is not in the settings, or the model is
@@ -121,7 +122,7 @@ class Models:
             redaction=Redaction(provider_key(settings)),
             concessions=self._concessions.setdefault((name, model), Concessions()),
         )
-        return OpenAIChat(participant, endpoint)
+        return OpenAIChat(participant, endpoint, room)
 
     async def providers(self, name: str = "") -> tuple[ProviderInfo, ...]:
         """Returns the providers as they stand now, or only the one of that name."""

@@ -12,6 +12,7 @@ from server.league.reading import Unreadable
 from server.league.schedule import StepKey
 from server.models.chat import CallGate, CallRefused, ChatModel, ChatRequest
 from server.models.pacing import Pacer
+from server.models.run_room import RunRoom
 from server.play.asking import Asked, ask_until_read
 from server.play.gate import Gate, write_arrived
 from server.play.ledger import Amount, BudgetReachedError, Ledger
@@ -72,7 +73,11 @@ class Asker:
         self._models = models
         self._budget = run.league.budget
         self._ledger = Ledger(run.league.budget, run.progress)
-        self._places = Pacer(max_concurrent=run.league.max_concurrent_calls)
+        most = run.league.max_concurrent_calls
+        self._room = RunRoom(most)
+        # Calls that are made ready, of each participant: one that a slow provider or a
+        # pause before a retry holds up must not keep those of others from being sent.
+        self._ready = {p.id: Pacer(max_concurrent=most) for p in run.league.participants}
         self._outages = Outages(run.league.participants)
         self._chat: dict[str, ChatModel] = {}
         self._history: Mapping[StepKey, Sequence[CallRecord]] = {}
@@ -93,7 +98,9 @@ class Asker:
 
     def open(self) -> None:
         """Takes the participants' models, which are ready by now."""
-        self._chat = {p.id: self._models.chat_model(p) for p in self._league.participants}
+        self._chat = {
+            p.id: self._models.chat_model(p, self._room) for p in self._league.participants
+        }
 
     async def take_up(self) -> None:
         """Takes up what is on record of the steps to ask for."""
@@ -131,7 +138,9 @@ class Asker:
         """Changes the limits at once; calls under way stay."""
         self._budget = budget
         self._ledger.set_budget(budget)
-        self._places.set_limits(max_concurrent=max_concurrent_calls)
+        self._room.set_max(max_concurrent_calls)
+        for ready in self._ready.values():
+            ready.set_limits(max_concurrent=max_concurrent_calls)
         self.eased = self._budget_reached
 
     def eased_by(self, budget: Budget) -> bool:
@@ -263,7 +272,7 @@ class Asker:
                 arrived=self.arrived,
             )
 
-        async with self._places.place(request.priority, 0):
+        async with self._ready[key.participant].place(request.priority, 0):
             return await ask_until_read(
                 self._chat[key.participant],
                 request,

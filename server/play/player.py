@@ -297,7 +297,13 @@ class Player:
         )
         kept = tuple(MarkRecord(round=key.round, judge=key.participant, **vars(m)) for m in marks)
         await self._on_disk(round_, needs)
-        round_.writes[key] = round_.writers.create_task(self._write(step, kept, done))
+        writing = self._write(step, kept, done)
+        try:
+            round_.writes[key] = round_.writers.create_task(writing)
+        except RuntimeError:
+            # Another write of the round has failed, which ends all of them.
+            writing.close()
+            raise
 
     async def _on_disk(self, round_: _Round, keys: Sequence[StepKey]) -> None:
         """Waits until steps of a round are on disk.

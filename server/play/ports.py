@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from server.league.league import Budget, Participant
 from server.league.schedule import StepKey
 from server.models.chat import ChatModel, Report
+from server.models.run_room import RunRoom
 from server.settings import ModelSettings
 from server.store.execution_records import ExecutionRecord, QuestionCaseRecord
 from server.store.records import (
@@ -38,8 +39,8 @@ class ModelSource(Protocol):
     def price(self, provider: str, model: str) -> ModelSettings | None:
         """Returns what is known of a model's prices."""
 
-    def chat_model(self, participant: Participant) -> ChatModel:
-        """Returns a model with the participant's settings; after `prepare`."""
+    def chat_model(self, participant: Participant, room: RunRoom) -> ChatModel:
+        """Returns a model with the participant's settings, in a run's room; after `prepare`."""
 
 
 class RunStore(Protocol):
@@ -77,7 +78,7 @@ class RunStore(Protocol):
         *,
         reason: str = "",
         failure: Failure | None = None,
-        only_from: frozenset[RunState] = frozenset(RunState),
+        only_from: frozenset[RunState] | None = None,
         budget: Budget | None = None,
     ) -> RunRecord:
         """Moves a run to a state, with its event."""

@@ -32,6 +32,8 @@ from server.store.reopening import Reopened, refuse_to_reopen
 
 _log = logging.getLogger(__name__)
 _ACTIVE = frozenset({RunState.PENDING, RunState.RUNNING})
+# A run that failed by a defect of ours has paid for all that it has: it must not be lost.
+_RESUMED = frozenset({RunState.PAUSED, RunState.FAILED})
 
 
 class Runs:
@@ -123,23 +125,24 @@ class Runs:
         return run
 
     async def resume(self, run_id: str, budget: Budget | None) -> RunRecord:
-        """Goes on with a paused run, under another budget where one is given.
+        """Goes on with a run that is paused or failed, under another budget where one is given.
 
         Raises:
             NotFoundError: There is no such run.
             NotPlayingError: This server plays nothing.
-            WrongStateError: The run is not paused.
+            WrongStateError: The run is neither paused nor failed.
             ModelUnavailableError: A participant cannot play any more.
         """
         run = await self._standing(run_id)
-        if run.state is not RunState.PAUSED:
-            raise WrongStateError(run.name, run.state, "only a paused run can be resumed")
+        if run.state not in _RESUMED:
+            why = "only a run that is paused or has failed can be resumed"
+            raise WrongStateError(run.name, run.state, why)
         await self._check(run, budget)
         run = await self._store.set_state(
             run_id,
             RunState.RUNNING,
             reason="resumed",
-            only_from=frozenset({RunState.PAUSED}),
+            only_from=_RESUMED,
             budget=budget,
         )
         self._start(run_id)
@@ -377,7 +380,10 @@ class Runs:
                     await self._paused(run_id, failure.message)
                 return
             await self._store.set_state(
-                run_id, RunState.FAILED, reason=failure.message, failure=failure
+                run_id,
+                RunState.FAILED,
+                reason=f"{failure.message}; nothing is lost: runs.py resume {run_id} goes on",
+                failure=failure,
             )
         except LeagueError:
             # The store is what failed: the run keeps its state and is taken up

@@ -28,7 +28,7 @@ class RunState(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """Whether nothing goes on in this state by itself; only a retry may leave it."""
+        """Whether nothing goes on in this state by itself; only a caller may leave it."""
         return self in {RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED}
 
 

@@ -122,13 +122,14 @@ class Store(ExecutionStore):
         *,
         reason: str = "",
         failure: Failure | None = None,
-        only_from: frozenset[RunState] = frozenset(RunState),
+        only_from: frozenset[RunState] | None = None,
         budget: Budget | None = None,
     ) -> RunRecord:
         """Moves a run to a state, with its event, and returns it as it is then.
 
-        A run that is in the state already, where `only_from` has it, stays as it is. `budget`, where one
-        is given, takes the place of the league's in the same transaction.
+        A run that is in the state already, where `only_from` has it, stays as it is. A run that
+        has ended leaves its state only where `only_from` names it. `budget`, where one is
+        given, takes the place of the league's in the same transaction.
 
         Raises:
             NotFoundError: There is no such run.
@@ -137,10 +138,11 @@ class Store(ExecutionStore):
 
         def work(tx: Transaction) -> RunRecord:
             run = find_run(tx, run_id)
-            if run.state is state and state in only_from:
+            if run.state is state and (only_from is None or state in only_from):
                 return run
-            if run.state not in only_from or run.state.terminal:
-                needed = f"it must be {' or '.join(sorted(only_from - _TERMINAL))}"
+            allowed = frozenset(RunState) - _TERMINAL if only_from is None else only_from
+            if run.state not in allowed:
+                needed = f"it must be {' or '.join(sorted(allowed))}"
                 why = "it has ended and stays so" if run.state.terminal else needed
                 raise WrongStateError(run.name, run.state, why)
             league = run.league if budget is None else replace(run.league, budget=budget)

@@ -58,7 +58,9 @@ class Run(_message.Message):
         `RunService.RetryRun` sets such a run going again.
         """
         STATE_FAILED: Run._State.ValueType  # 6
-        """Terminal. Stopped by an error of the service; see `failure`."""
+        """Terminal. Stopped by an error of the service, see `failure`;
+        `RunService.ResumeRun` sets such a run going again.
+        """
         STATE_CANCELLED: Run._State.ValueType  # 7
         """Terminal. Stopped by `RunService.CancelRun`."""
 
@@ -85,7 +87,9 @@ class Run(_message.Message):
     `RunService.RetryRun` sets such a run going again.
     """
     STATE_FAILED: Run.State.ValueType  # 6
-    """Terminal. Stopped by an error of the service; see `failure`."""
+    """Terminal. Stopped by an error of the service, see `failure`;
+    `RunService.ResumeRun` sets such a run going again.
+    """
     STATE_CANCELLED: Run.State.ValueType  # 7
     """Terminal. Stopped by `RunService.CancelRun`."""
 

@@ -137,7 +137,7 @@ class RunServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResumeRun(self, request, context):
-        """Goes on with a paused run. Leaves `STATE_RUNNING`.
+        """Goes on with a run that is paused or has failed. Leaves `STATE_RUNNING`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

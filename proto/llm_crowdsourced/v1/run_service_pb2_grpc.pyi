@@ -52,7 +52,7 @@ class RunServiceStub:
     `STATE_PAUSED`. `FAILED_PRECONDITION` for a terminal run.
     """
     ResumeRun: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.ResumeRunRequest, _run_service_pb2.ResumeRunResponse]
-    """Goes on with a paused run. Leaves `STATE_RUNNING`."""
+    """Goes on with a run that is paused or has failed. Leaves `STATE_RUNNING`."""
     CancelRun: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.CancelRunRequest, _run_service_pb2.CancelRunResponse]
     """Asks a run to stop. Idempotent while the run is `STATE_CANCELLING`."""
     RetryRun: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.RetryRunRequest, _run_service_pb2.RetryRunResponse]
@@ -102,7 +102,7 @@ class RunServiceAsyncStub(RunServiceStub):
     `STATE_PAUSED`. `FAILED_PRECONDITION` for a terminal run.
     """
     ResumeRun: _aio.UnaryUnaryMultiCallable[_run_service_pb2.ResumeRunRequest, _run_service_pb2.ResumeRunResponse]  # type: ignore[assignment]
-    """Goes on with a paused run. Leaves `STATE_RUNNING`."""
+    """Goes on with a run that is paused or has failed. Leaves `STATE_RUNNING`."""
     CancelRun: _aio.UnaryUnaryMultiCallable[_run_service_pb2.CancelRunRequest, _run_service_pb2.CancelRunResponse]  # type: ignore[assignment]
     """Asks a run to stop. Idempotent while the run is `STATE_CANCELLING`."""
     RetryRun: _aio.UnaryUnaryMultiCallable[_run_service_pb2.RetryRunRequest, _run_service_pb2.RetryRunResponse]  # type: ignore[assignment]
@@ -185,7 +185,7 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _run_service_pb2.ResumeRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_run_service_pb2.ResumeRunResponse, _abc.Awaitable[_run_service_pb2.ResumeRunResponse]]:
-        """Goes on with a paused run. Leaves `STATE_RUNNING`."""
+        """Goes on with a run that is paused or has failed. Leaves `STATE_RUNNING`."""
 
     @_abc_1.abstractmethod
     def CancelRun(

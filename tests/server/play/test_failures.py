@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from llm_crowdsourced.v1 import round_pb2, run_pb2
+from llm_crowdsourced.v1 import round_pb2, run_pb2, run_service_pb2
 
 from tests.support.league_server import league_server, math_league, settings_for
-from tests.support.rounds import calls, create, marks, outcomes, rounds, run
+from tests.support.rounds import calls, create, is_in_state, marks, outcomes, rounds, run
 from tests.support.scripted_endpoint import ScriptedReply, failure
 from tests.support.scripted_league import Asked, Bend, LeagueScript
 
@@ -213,9 +213,25 @@ async def test_a_reply_is_kept_even_if_we_fail_after_it(
         async with league_server(settings) as server:
             await server.play(create(math_league(4)))
             ended, made = await run(server), await calls(server)
+            sent = Counter(
+                request.headers["x-llm-crowdsourced-step"] for request in endpoint.requests
+            )
+            monkeypatch.undo()
+            request = run_service_pb2.ResumeRunRequest(name="runs/math-1")
+            resumed = (await server.runs.ResumeRun(request)).run
+            # The event of the failure is no end any more.
+            await is_in_state(server, run_pb2.Run.STATE_SUCCEEDED)
+            again, whole = await run(server), await calls(server)
     assert ended.state == run_pb2.Run.STATE_FAILED
+    assert "runs.py resume math-1" in ended.state_reason
+    assert resumed.state == run_pb2.Run.STATE_RUNNING
+    assert not again.HasField("failure")
+    assert again.progress.ok_steps == again.progress.total_steps
+    # What had been read or could be is not asked again.
+    stored = {(c.round, c.role, c.participant) for c in made if c.outcome == round_pb2.OUTCOME_OK}
+    twice = Counter((c.round, c.role, c.participant) for c in whole)
+    assert all(twice[step] == 1 for step in stored)
     # Calls that the failure cut are on record as such, even those that never left.
     kept = Counter(f"{c.round}/{ROLE_NAMES[c.role]}/{c.participant}" for c in made)
-    sent = Counter(request.headers["x-llm-crowdsourced-step"] for request in endpoint.requests)
     assert not sent - kept
     assert any(call.role == round_pb2.ROLE_ANSWER for call in made)
