@@ -244,7 +244,8 @@ async def test_a_container_is_given_up_when_the_run_stops(sandbox_image: str) ->
             execution = asyncio.create_task(
                 Executing(runner, "math-1", stopped).execute(slow, cases(1000))
             )
-            await until(lambda: busy(image))
+            # One that ends before it runs says why.
+            await until(lambda: execution.done() or busy(image))
             stopped.set()
             with pytest.raises(RunStoppedError):
                 await execution
