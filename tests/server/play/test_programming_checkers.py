@@ -132,7 +132,7 @@ async def test_an_output_that_changes_is_not_the_checkers_fault() -> None:
 
 
 def _question(**values: Any) -> ProgrammingQuestion:
-    read = read_programming_question(question(TEXTS[0], **values).text)
+    read = read_programming_question(question(TEXTS[0], **values).text or "")
     assert isinstance(read, ProgrammingQuestion)
     return read
 
