@@ -57,6 +57,8 @@ class JudgeAccuracy:
         scores: Scores that these figures rest on.
         unverified: Scores left out: the question's reference was not verified.
         unrated: Scores left out: the answer has no pass rate.
+        outdated: Scores left out: the evidence that the judge saw is not what the pass
+            rates count now.
     """
 
     judge: str
@@ -75,6 +77,12 @@ class JudgeAccuracy:
     scores: int
     unverified: int
     unrated: int
+    outdated: int
+
+    @property
+    def left_out(self) -> int:
+        """Scores left out, for whatever reason."""
+        return self.unverified + self.unrated + self.outdated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +197,7 @@ def _judge(
         scores=sum(len(ballot.scores) for ballot in ballots),
         unverified=sum(ballot.unverified for ballot in ballots),
         unrated=sum(ballot.unrated for ballot in ballots),
+        outdated=sum(ballot.outdated for ballot in ballots),
     )
 
 

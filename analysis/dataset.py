@@ -192,12 +192,16 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True)
 class Judgment:
-    """One judge's view of a round; `marks` is empty unless the outcome is `ok`."""
+    """One judge's view of a round; `marks` is empty unless the outcome is `ok`.
+
+    `evidence_outdated` says that it was shown other cases as disputed than are now.
+    """
 
     judge: str
     result: StepResult
     answerers: tuple[str, ...] = ()
     marks: tuple[Mark, ...] = ()
+    evidence_outdated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from analysis.kendall import added, pair_counts
 from analysis.marks import mean
 from analysis.origins import origins
 from analysis.pass_rates import answer_rate
-from analysis.rated import COUNTS, inverted_share, scores_by_judge, tally, tau_of
+from analysis.rated import COUNTS, inverted_share, outdated_judges, scores_by_judge, tally, tau_of
 from analysis.resampling import STANDARD, Drawing, resampled_sums
 
 SHOWN, HIDDEN = "shown", "hidden"
@@ -85,6 +85,8 @@ class EvidenceEffect:
         also: Other options in which the runs differ: then the effect is not that of
             evidence alone.
         questions: Questions with scores in both.
+        outdated: Scores left out, as the evidence that their judge saw is not what the pass
+            rates count now.
         level: Level of the intervals.
         resamples: Resamples of questions behind them.
         seed: Seed of the resamples.
@@ -98,6 +100,7 @@ class EvidenceEffect:
     agreement: Paired
     also: tuple[str, ...]
     questions: int
+    outdated: int
     level: float
     resamples: int
     seed: int
@@ -148,6 +151,12 @@ def _compare(shown: Run, hidden: Run, drawing: Drawing) -> EvidenceEffect:
         agreement=_agreement(scores, questions, drawing),
         also=tuple(name for name in options if getattr(shown, name) != getattr(hidden, name)),
         questions=len(questions),
+        outdated=sum(
+            len(marks)
+            for round_ in shown.rounds
+            for judge, marks in scores_by_judge(shown, round_).items()
+            if judge in both and judge in outdated_judges(round_)
+        ),
         level=drawing.level,
         resamples=drawing.resamples,
         seed=drawing.seed,
@@ -169,7 +178,7 @@ def _common(shown: Run, hidden: Run) -> list[_Scores]:
             if check is not None and check.verified and (rate := answer_rate(answer)) is not None
         }
         first, second = scores_by_judge(shown, round_), scores_by_judge(hidden, again)
-        for judge in sorted(first.keys() & second.keys()):
+        for judge in sorted((first.keys() & second.keys()) - outdated_judges(round_)):
             names = sorted(first[judge].keys() & second[judge].keys())
             found.append(
                 _Scores(

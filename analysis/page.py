@@ -18,7 +18,7 @@ from analysis.dataset import Dataset
 from analysis.percent import percent_of, percent_of_share
 from analysis.programs import Programs
 from analysis.scores import RoundScore, Standing, tie_sentence
-from analysis.verdict_words import legend, words
+from analysis.verdict_words import OUTDATED, legend, words
 from analysis.views import DASH, failure_views, grids, round_views
 
 _TEMPLATES = files("analysis") / "templates"
@@ -121,6 +121,7 @@ def page(
         legend=LEGEND,
         failures=failure_views(dataset, findings.coverage),
         rounds=rounds,
+        outdated_words=OUTDATED,
         verdict_legend=legend(answer.verdicts for view in rounds for answer in view.answers),
         calls=call_summaries(dataset),
         totals=_totals(dataset),

@@ -193,6 +193,7 @@ def accuracy_sheet(sheet: Worksheet, found: Accuracy) -> None:
         "Scores used",
         "Left out: unverified",
         "Left out: no pass rate",
+        "Left out: evidence outdated",
     ]
     body: list[list[Value]] = [
         [
@@ -212,10 +213,11 @@ def accuracy_sheet(sheet: Worksheet, found: Accuracy) -> None:
             judge.scores,
             judge.unverified,
             judge.unrated,
+            judge.outdated,
         ]
         for judge in found.judges
     ]
-    formats = ["", "", *[_TWO] * 3, *[_COUNT] * 5, *[_SHARE] * 3, *[_COUNT] * 3]
+    formats = ["", "", *[_TWO] * 3, *[_COUNT] * 5, *[_SHARE] * 3, *[_COUNT] * 4]
     table(sheet, headers, body, formats=formats)
 
 

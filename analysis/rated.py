@@ -28,6 +28,8 @@ class Ballot:
         rates: Pass rates of the same answers, 0..1.
         unverified: Scores left out, as the question's reference was not verified.
         unrated: Other scores left out, as the answer has no pass rate.
+        outdated: Scores left out, as the judge was shown other cases as disputed than are
+            now: the pass rates count what it did not see.
     """
 
     question: Key
@@ -38,6 +40,7 @@ class Ballot:
     rates: Mapping[str, float]
     unverified: int = 0
     unrated: int = 0
+    outdated: int = 0
 
 
 def rated_ballots(dataset: Dataset) -> Iterator[Ballot]:
@@ -55,12 +58,29 @@ def scores_by_judge(run: Run, round_: Round) -> dict[str, dict[str, float]]:
     return found
 
 
+def outdated_judges(round_: Round) -> frozenset[str]:
+    """Returns the judges who were shown other cases of a round as disputed than are now."""
+    return frozenset(each.judge for each in round_.judgments if each.evidence_outdated)
+
+
 def _in_round(run: Run, round_: Round, question: Key) -> Iterator[Ballot]:
     """Yields the ballots of one round."""
     rates = {answer.answerer: answer_rate(answer) for answer in round_.answers}
     check = round_.question.check if round_.question is not None else None
     verified = check is not None and check.verified
+    outdated = outdated_judges(round_)
     for judge, given in scores_by_judge(run, round_).items():
+        if judge in outdated:
+            yield Ballot(
+                question=question,
+                run=run.id,
+                judge=judge,
+                evidence=run.evidence,
+                scores={},
+                rates={},
+                outdated=len(given),
+            )
+            continue
         known = {name: rate for name in given if (rate := rates.get(name)) is not None and verified}
         left_out = len(given) - len(known)
         yield Ballot(

@@ -35,6 +35,11 @@ LEGEND = {
 }
 ASCII = {"✓": "+", "✗": "x"}
 """For terminals that cannot show the symbols; letters stand for themselves."""
+OUTDATED = (
+    "It was shown other cases as disputed than are now, since an answer came after it: these "
+    "marks are left out of the accuracy of judges."
+)
+"""Of a judgment whose evidence is outdated."""
 _BASES = {
     "fence": "told by its fence",
     "shebang": "told by its first line",

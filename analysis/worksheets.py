@@ -101,6 +101,7 @@ def judgments_sheet(sheet: Worksheet, dataset: Dataset, titles: Titles) -> None:
         "Detail",
         "Re-asks",
         "Repaired",
+        "Evidence outdated",
     ]
     body = (
         row
@@ -123,6 +124,7 @@ def _judgment_rows(head: Sequence[Value], judgment: Judgment) -> Iterator[list[V
         result.detail,
         result.reasks,
         "yes" if result.repaired else None,
+        "yes" if judgment.evidence_outdated else None,
     ]
     for mark in judgment.marks:
         yield [*head, judgment.judge, *_mark_cells(mark), *tail]

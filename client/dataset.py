@@ -241,6 +241,7 @@ def _judgment(message: round_pb2.Judgment) -> records.Judgment:
         result=_result(message.result),
         answerers=tuple(message.answerers),
         marks=tuple(map(_mark, message.marks)),
+        evidence_outdated=message.evidence_outdated,
     )
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis import dataset as records
+from analysis import verdict_words
 from client import enum_words, plain, tables, use_of_limits
 from client.program_text import ProgramText
 from client.run_name import run_id
@@ -178,6 +179,8 @@ def round_text(
         yield Text("")
         yield Text.assemble(("Judgment of ", "bold"), word(judgment.judge, "bold"))
         yield from _body(judgment.result, [])
+        if judgment.evidence_outdated:
+            yield indented(Text(verdict_words.OUTDATED, style="yellow"))
         for mark in sorted(judgment.marks, key=lambda m: (m.rank or 0, -(m.score or 0))):
             yield indented(_mark(mark))
             yield indented(words(mark.reason, "dim"), 2 * INDENT)

@@ -92,6 +92,10 @@ class Mathematics:
         """Returns what a judge is asked."""
         return self._requests.judgment(key, question, answers, shown)
 
+    def shown_besides(self, round_index: int) -> dict[str, Any]:  # noqa: ARG002
+        """Returns nothing: the answers are all that there is."""
+        return {}
+
     def read_judgment(self, reply: str, labels: Sequence[str]) -> JudgmentReply | Unreadable:
         """Reads a ranking."""
         return read_ranking(reply, labels)

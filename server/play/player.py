@@ -270,7 +270,8 @@ class Player:
         marks: tuple[Mark, ...] = ()
         if asked.value is not None:
             marks = self._subject.marks(shown, asked.value)
-        done = Done(asked=asked, value=asked.value, content={"shown": [vars(i) for i in shown]})
+        seen = {"shown": [vars(i) for i in shown], **self._subject.shown_besides(round_.index)}
+        done = Done(asked=asked, value=asked.value, content=seen)
         await self._finish(round_, key, done, marks, needs=needs)
         return True
 

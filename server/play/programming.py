@@ -267,6 +267,12 @@ class Programming:
             key, question.question, question.check, given, evidence=seen, shown=shown
         )
 
+    def shown_besides(self, round_index: int) -> dict[str, Any]:
+        """Returns which cases judges are shown as disputed: an answer may yet come and end that."""
+        if self._league.programming.evidence is not EvidenceView.SHOWN:
+            return {}
+        return {"disputed": sorted(self._disputed[round_index])}
+
     def read_judgment(self, reply: str, labels: Sequence[str]) -> JudgmentReply | Unreadable:
         """Reads scores."""
         return read_scores(reply, labels)

@@ -95,6 +95,9 @@ class Subject(Protocol[Q, A]):
     ) -> ChatRequest:
         """Returns what a judge is asked."""
 
+    def shown_besides(self, round_index: int) -> dict[str, Any]:
+        """Returns what is kept of what judges of a round are shown beside its answers."""
+
     def read_judgment(self, reply: str, labels: Sequence[str]) -> JudgmentReply | Unreadable:
         """Reads a judgment of the answers under these labels."""
 

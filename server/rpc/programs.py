@@ -18,6 +18,7 @@ from server.store.round_programs import MOST_TEXT_BYTES, RoundPrograms
 def add_programs(
     message: round_pb2.Round,
     question: Mapping[str, Any],
+    judgments: Mapping[str, Mapping[str, Any]],
     programs: RoundPrograms,
     *,
     full: bool,
@@ -25,8 +26,9 @@ def add_programs(
     """Adds to a round what its programs did.
 
     Args:
-        message: The round, which has its question and answers.
+        message: The round, which has its question, answers and judgments.
         question: What the store keeps of its question.
+        judgments: What the store keeps of its judgments, by judge.
         programs: What they did.
         full: With sources, and with what was read and printed.
     """
@@ -36,6 +38,9 @@ def add_programs(
         execution = programs.answers.get(answer.answerer)
         if execution is not None:
             answer.execution.CopyFrom(_execution_to(execution, programs, full=full))
+    for judgment in message.judgments:
+        seen = judgments.get(judgment.judge, {}).get("disputed")
+        judgment.evidence_outdated = seen is not None and set(seen) != programs.disputed
 
 
 def _check_to(

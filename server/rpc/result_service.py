@@ -16,7 +16,7 @@ from analysis.dataset import Dataset, Round
 from analysis.scores import standings, tie_sentence
 from server.errors import NotFoundError
 from server.league.league import Subject
-from server.league.schedule import Role
+from server.league.schedule import Role, StepKey
 from server.play.runs import Runs
 from server.rpc import convert
 from server.rpc.coverage import coverage_to
@@ -169,12 +169,17 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
     ) -> AsyncGenerator[round_pb2.Round, None]:
         """Yields rounds as they travel; what programs did is read one round at a time."""
         steps, marks = await self._store.played(run.run_id, first, last)
-        content = {s.key.round: s.content or {} for s in steps if s.key.role is Role.QUESTION}
+        content = {s.key: s.content or {} for s in steps if s.key.role is not Role.ANSWER}
         for round_ in assemble_rounds(run, first, last, steps, marks):
             message = round_to(run.name, round_, full=full)
             if run.league.subject is Subject.PROGRAMMING:
                 programs = await read_programs(self._store, run.run_id, round_.index, full=full)
-                add_programs(message, content.get(round_.index, {}), programs, full=full)
+                question = content.get(StepKey(round_.index, Role.QUESTION, round_.setter), {})
+                judgments = {
+                    judge: content.get(StepKey(round_.index, Role.JUDGMENT, judge), {})
+                    for judge in run.league.judge_ids
+                }
+                add_programs(message, question, judgments, programs, full=full)
             yield message
 
     async def _rounds(self, run: RunRecord, first: int, last: int) -> tuple[Round, ...]:

@@ -435,8 +435,14 @@ class Judgment(_message.Message):
     RESULT_FIELD_NUMBER: _builtins.int
     MARKS_FIELD_NUMBER: _builtins.int
     ANSWERERS_FIELD_NUMBER: _builtins.int
+    EVIDENCE_OUTDATED_FIELD_NUMBER: _builtins.int
     judge: _builtins.str
     """Participant that judged."""
+    evidence_outdated: _builtins.bool
+    """Only in programming: the judge was shown other cases as disputed than are
+    now, since an answer of the round came after its judgment. Pass rates count
+    what it did not see.
+    """
     @_builtins.property
     def result(self) -> Global___StepResult:
         """How the judging ended."""
@@ -456,10 +462,11 @@ class Judgment(_message.Message):
         result: Global___StepResult | None = ...,
         marks: _abc.Iterable[Global___Mark] | None = ...,
         answerers: _abc.Iterable[_builtins.str] | None = ...,
+        evidence_outdated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answerers", b"answerers", "judge", b"judge", "marks", b"marks", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answerers", b"answerers", "evidence_outdated", b"evidence_outdated", "judge", b"judge", "marks", b"marks", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

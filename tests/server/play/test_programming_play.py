@@ -309,6 +309,10 @@ async def test_an_answer_that_is_asked_again_is_executed_and_may_end_a_dispute(
     assert [a.execution.pass_rate for a in after.answers] == [0, 0, 1, 1]
     late = after.answers[2]
     assert (late.result.outcome, late.execution.passed_cases) == (round_pb2.OUTCOME_OK, 3)
+    # Judges are not asked again: those of this round were shown that no case counts.
+    assert [j.evidence_outdated for j in before.judgments] == [False] * 5
+    outdated = [[j.evidence_outdated for j in round_.judgments] for round_ in played]
+    assert outdated == [[True] * 5, *[[False] * 5] * 4]
     # Nothing that compiles agrees on anything where nothing compiles.
     assert not played[1].question.check.disputed_cases
     assert [a.execution.pass_rate for a in played[1].answers] == [0] * 4
