@@ -16,13 +16,12 @@ from typing import Any
 
 import aiohttp
 import httpx2
-import openai
 
 from server.league.outcome import Outcome
 
 MAX_RETRY_AFTER_S = 300.0
 
-NETWORK_ERRORS = (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError)
+_NETWORK_ERRORS = (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError)
 """What the client raises; the transport lets some of its own errors through."""
 
 RETRIED = frozenset(
@@ -35,6 +34,7 @@ RETRIED = frozenset(
         "stalled",
         "bad_body",
         "empty_reply",
+        "unforeseen",
     }
 )
 """Causes that another attempt may mend."""
@@ -45,6 +45,8 @@ BLIPS = frozenset({"unauthorized", "forbidden", "unknown_model"})
 # A gateway gives up waiting, while what is behind it may go on.
 _WORK_MAY_BE_DONE = frozenset({408, 504})
 _MAX_EXCERPT = 300
+# Of a text of which an excerpt is made: it may begin with much space.
+_MAX_READ = 10 * _MAX_EXCERPT
 _NO_MODEL = re.compile(
     r"model_not_found|model not found|model ['\"`]?[\w./:@-]+['\"`]? (?:was )?not found"
     r"|model .{0,100}?does not exist|no such model|unknown model|invalid model (?:name|id)\b"
@@ -71,7 +73,7 @@ def did_no_work(cause: str, status: int | None) -> bool:
     """Says whether a provider did no work for a call: never reached, or refused at once."""
     if cause == "unreachable":
         return True
-    refused = status is not None and status >= httpx2.codes.BAD_REQUEST
+    refused = status is not None and status >= httpx2.codes.MULTIPLE_CHOICES
     return refused and status not in _WORK_MAY_BE_DONE
 
 
@@ -95,9 +97,12 @@ class ErrorBody:
 def read_error(text: str) -> ErrorBody:
     """Reads the body of an error, in whichever shape it comes."""
     try:
-        value: Any = json.loads(text)
+        return _error_of(json.loads(text), text)
     except (ValueError, RecursionError):
         return ErrorBody(excerpt(text))
+
+
+def _error_of(value: Any, text: str) -> ErrorBody:
     if isinstance(value, list) and value:
         value = value[0]
     if not isinstance(value, dict):
@@ -113,6 +118,29 @@ def read_error(text: str) -> ErrorBody:
 def names_missing_model(text: str) -> bool:
     """Says whether the body of an error speaks of a model that is not there."""
     return _NO_MODEL.search(text.lower()) is not None
+
+
+def redirected(status: int, target: str) -> Ending:
+    """Returns the ending of a call that was sent elsewhere, which is not followed.
+
+    A prompt goes where the settings say, and each call is one that was counted.
+
+    Args:
+        status: Status of the response.
+        target: Where it points, as the response gives it; empty if nowhere.
+    """
+    return unavailable(
+        "redirected",
+        f"the endpoint sends its callers elsewhere (HTTP {status}, {shown_target(target)}), which "
+        "is not followed; correct base_url of this provider in the settings",
+    )
+
+
+def shown_target(target: str) -> str:
+    """Returns where a redirect points, for people: no query, which may hold a secret."""
+    bare = re.sub(r"[?#;].*", "", target, flags=re.DOTALL)
+    bare = re.sub(r"//[^/]*@", "//", bare)
+    return f"to {excerpt(bare)}" if bare.strip() else "to no address"
 
 
 def of_status(status: int, text: str) -> Ending:
@@ -160,6 +188,8 @@ def of_exception(error: BaseException, *, answered: bool) -> Ending:
         answered: The response had begun.
     """
     chain = list(_chain(error))
+    if not any(isinstance(link, _NETWORK_ERRORS) for link in chain):
+        return unforeseen(error)
     said = excerpt(next((str(link) for link in reversed(chain) if str(link)), repr(error)))
     if any(isinstance(link, httpx2.DecodingError) for link in chain):
         return unavailable("bad_body", f"the response could not be decompressed: {said}")
@@ -175,10 +205,23 @@ def of_exception(error: BaseException, *, answered: bool) -> Ending:
     )
     if not answered and any(isinstance(link, unreached) for link in chain):
         return unavailable("unreachable", f"no connection could be made: {said}")
-    cut = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, httpx2.TransportError)
+    cut = (
+        aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, httpx2.TransportError, OSError,
+    )  # fmt: skip
     if answered or any(isinstance(link, cut) for link in chain):
         return unavailable("connection_lost", f"the connection was cut: {said}")
     return unavailable("unreachable", f"the request could not be sent: {said}")
+
+
+def unforeseen(error: BaseException) -> Ending:
+    """Returns the ending of a call of which nobody knows how far it came.
+
+    The transport and its codecs fail in ways of their own over what an endpoint
+    sends, such as a status line in another encoding.
+    """
+    kind, said = type(error).__name__, excerpt(str(error))
+    why = f"{kind}: {said}" if said else kind
+    return unavailable("unforeseen", f"the exchange failed in a way that nobody foresaw ({why})")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -203,16 +246,20 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     except ValueError:
         try:
             moment = email.utils.parsedate_to_datetime(value)
-        except ValueError:
+            moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+            seconds = (moment - (now or datetime.now(UTC))).total_seconds()
+        except (ValueError, OverflowError, TypeError, IndexError):
+            # Years and zones without bound, and whatever else is no date.
             return None
-        moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-        seconds = (moment - (now or datetime.now(UTC))).total_seconds()
     # The comparison turns "nan" into 0.
     return min(seconds, MAX_RETRY_AFTER_S) if seconds > 0 else 0.0
 
 
 def excerpt(text: str) -> str:
-    """Returns the beginning of a text on one line, which can be encoded."""
+    """Returns the beginning of a text on one line, which can be encoded and shown."""
+    text = text.lstrip()
     # JSON can carry half of a surrogate pair, which no file and no message can.
-    line = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
-    return line if len(line) <= _MAX_EXCERPT else line[:_MAX_EXCERPT] + "..."
+    begun = text[:_MAX_READ].encode("utf-8", "replace").decode("utf-8")
+    line = " ".join("".join(c if c.isprintable() else " " for c in begun).split())
+    short = len(line) <= _MAX_EXCERPT and len(text) <= _MAX_READ
+    return line if short else line[:_MAX_EXCERPT] + "..."

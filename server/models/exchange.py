@@ -1,28 +1,33 @@
 """One HTTP exchange with an endpoint: a request out, a response in, and the time it took."""
 
 import asyncio
+import logging
 import time
+import traceback
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import httpx2
 
-from server.models.connection import Connection
+from server.models.connection import Connection, target
 from server.models.endings import (
-    NETWORK_ERRORS,
     Ending,
     of_exception,
     of_status,
     read_error,
+    redirected,
     retry_after,
     unavailable,
+    unforeseen,
 )
 from server.models.redaction import Redaction
 from server.models.reply import ReplyReader, clean
 
 MAX_ERROR = 64 * 1024
 """Bytes of an error's body that are read."""
+
+_log = logging.getLogger(__name__)
 
 
 class Exchange:
@@ -47,6 +52,7 @@ class Exchange:
         self._timeout_s = timeout_s
         self._stall_s = stall_s
         self._begun = 0.0
+        self._target: str | None = None
         self.reader = ReplyReader(redaction)
         self.status: int | None = None
         self.error_body: str | None = None
@@ -85,15 +91,26 @@ class Exchange:
                 if stall is not None:
                     stall.put_off()
                 await self._receive(body, headers, stall)
-        except TimeoutError:
-            if timer.expired() and timer.when() == end:
-                broken = unavailable("timeout", f"no full reply within {self._timeout_s:g} s")
-            else:
-                broken = unavailable("stalled", f"nothing arrived for {self._stall_s:g} s")
-        except NETWORK_ERRORS as error:
-            broken = of_exception(error, answered=self.status is not None)
+        except Exception as error:  # noqa: BLE001 - paid for: whatever it was, it is recorded
+            broken = self._broken(error, timer, end)
         finally:
             self.latency_s = time.perf_counter() - self._begun
+        try:
+            return self._ending(broken)
+        except Exception as error:  # noqa: BLE001 - as above
+            return _told(unforeseen(error), error)
+
+    def _broken(self, error: Exception, timer: asyncio.Timeout, end: float) -> Ending:
+        """Returns the ending of a call that an exception cut short."""
+        if isinstance(error, TimeoutError) and timer.expired():
+            if timer.when() == end:
+                return unavailable("timeout", f"no full reply within {self._timeout_s:g} s")
+            return unavailable("stalled", f"nothing arrived for {self._stall_s:g} s")
+        return _told(of_exception(error, answered=self.status is not None), error)
+
+    def _ending(self, broken: Ending | None) -> Ending:
+        if self._target is not None and self.status is not None:
+            return redirected(self.status, self._redaction(self._target))
         if self.error_body is not None and self.status is not None:
             # An error is what its status says, even where its body breaks off.
             return of_status(self.status, self.error_body)
@@ -108,7 +125,9 @@ class Exchange:
         response = await self._connection.post(body, headers)
         try:
             self.status = response.status_code
-            if response.is_error:
+            if response.is_redirect:
+                self._target = target(response)
+            if response.is_error or response.is_redirect:
                 await self._receive_error(response)
             else:
                 await self._receive_reply(response, stall)
@@ -169,6 +188,16 @@ def _body(response: httpx2.Response) -> AsyncIterator[bytes]:
         return response.aiter_bytes()
     # Straight from the transport: the response's own ways only count the bytes.
     return aiter(stream)
+
+
+def _told(ending: Ending, error: Exception) -> Ending:
+    """Tells the log where the unforeseen came from; not its text, which may hold a key."""
+    if ending.cause == "unforeseen":
+        frames = traceback.extract_tb(error.__traceback__)
+        where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+        kind = type(error).__name__
+        _log.warning("an exchange failed unforeseen", extra={"kind": kind, "where": where})
+    return ending
 
 
 def _now() -> datetime:

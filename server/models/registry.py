@@ -187,7 +187,7 @@ class Models:
         listing = listings.get(name)
         if listing is None:
             return self._key_problem(name)
-        if listing.problem or listing.models is None:
+        if listing.problem or listing.models is None or not listing.whole:
             return listing.problem
         return unknown_model(name, model, listing.models)
 
@@ -210,7 +210,7 @@ class Models:
                 problem=f'provider "{name}" has an address that is none, {settings.base_url} '
                 f"({error}); correct providers.{name}.base_url in the settings"
             )
-        return await list_models(name, settings, connection.client)
+        return await list_models(name, settings, connection)
 
     async def _info(self, name: str) -> ProviderInfo:
         settings = self._providers[name]

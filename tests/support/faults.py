@@ -152,6 +152,16 @@ ENDPOINT_FAULTS = (
     _lost("502, HTML", ScriptedReply(status=502, body="<html><h1>Bad Gateway</h1></html>",
           content_type="text/html"), "server_error", 502),
     _lost("503", failure(503, "overloaded"), "server_error", 503),
+    _lost("429, Retry-After beyond all years", failure(429, headers={"Retry-After":
+          "Wed, 21 Oct 99999999999 07:28:00 GMT"}), "rate_limited", 429),
+    _lost("502, a reason that is not UTF-8", ScriptedReply(raw=b"HTTP/1.1 502 Passerelle d\xe9"
+          b"faillante\r\nContent-Length: 2\r\n\r\nno"), "unforeseen", 0),
+    _lost("302, to a page to log in at", ScriptedReply(status=302, body="", headers={"Location":
+          "/login?next=/"}), "redirected", 302, attempts=1, passes=False),
+    _lost("307, to itself", ScriptedReply(status=307, body="", headers={"Location":
+          "/v1/chat/completions"}), "redirected", 307, attempts=1, passes=False),
+    _lost("302, to a host that is none", ScriptedReply(status=302, body="", headers={"Location":
+          "http://..../"}), "redirected", 302, attempts=1, passes=False),
     _bent("stall before the first byte", "stalled", 0, delay_s=_LONG_S),
     _bent("stall in the middle", "stalled", stall_s=_LONG_S),
     _bent("stream cut in the middle", "connection_lost", cut=True),

@@ -56,6 +56,8 @@ class ScriptedReply:
         headers: Further headers of the response.
         body: Sent as it is in place of a completion: a text, or an object as JSON.
         content_type: Type of such a body.
+        raw: Sent in place of a response, its status line included; then the
+            connection is closed.
         delay_s: Wait before the first byte.
         stall_s: Wait in the middle of the reply.
         cut: Break the connection in the middle of the reply.
@@ -71,6 +73,7 @@ class ScriptedReply:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str | dict[str, Any] | None = None
     content_type: str = "application/json"
+    raw: bytes | None = None
     delay_s: float = 0.0
     stall_s: float = 0.0
     cut: bool = False
@@ -167,7 +170,7 @@ class ScriptedEndpoint:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/v1/models":
-            return self._list()
+            return self._list(request)
         if request.path != "/v1/chat/completions":
             return web.Response(status=404, text="404: not found")
         raw = await request.read()
@@ -191,9 +194,11 @@ class ScriptedEndpoint:
             self.in_flight -= 1
             self.durations.append(time.monotonic() - received.at)
 
-    def _list(self) -> web.Response:
+    def _list(self, request: web.BaseRequest) -> web.Response:
         self.listings += 1
         if self._listing is not None:
+            if self._listing.raw is not None:
+                return _raw(request, self._listing.raw)
             return _verbatim(self._listing)
         data = [{"id": model, "object": "model"} for model in self._models]
         return web.json_response({"object": "list", "data": data})
@@ -206,11 +211,21 @@ class ScriptedEndpoint:
         wait = self._latency_s + reply.delay_s
         if wait:
             await asyncio.sleep(wait)
+        if reply.raw is not None:
+            return _raw(request, reply.raw)
         if reply.body is not None or reply.status != 200:
             return _verbatim(reply)
         if received.body.get("stream"):
             return await _stream(request, received, reply)
         return await _whole(request, received, reply)
+
+
+def _raw(request: web.BaseRequest, data: bytes) -> web.Response:
+    """Sends the bytes and closes the connection; the response returned goes nowhere."""
+    if request.transport is not None:
+        request.transport.write(data)
+        request.transport.close()
+    return web.Response()
 
 
 def _verbatim(reply: ScriptedReply) -> web.Response:

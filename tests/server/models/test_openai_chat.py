@@ -239,7 +239,11 @@ async def test_an_endpoint_that_is_not_there_is_unreachable() -> None:
             b"HTTP/1.1 429 No\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nno",
             "rate_limited",
         ),
-        (b"HTTP/1.1 302 Found\r\nLocation: /v1/chat/completions\r\n\r\n", "unreachable"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /v1/chat/completions\r\n\r\n", "redirected"),
+        (b"HTTP/1.1 304 Not Modified\r\n\r\n", "redirected"),
+        # In encodings of which a transport has never heard.
+        ("HTTP/1.1 502 d\xe9faillante\r\n\r\n".encode("latin-1"), "unforeseen"),
+        ("HTTP/1.1 502 \u7f51\u5173\u9519\u8bef\r\n\r\n".encode("gbk"), "unforeseen"),
     ],
 )
 async def test_what_is_not_a_response_is_no_exception(sent: bytes, cause: str) -> None:

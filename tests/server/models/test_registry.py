@@ -96,6 +96,27 @@ async def test_a_wrong_key_is_told_without_the_key(
     assert KEY not in found["a"]
 
 
+async def test_a_list_that_is_elsewhere_is_not_fetched_there() -> None:
+    async with ScriptedEndpoint(good, models=["m"]) as other:
+        to = f"{other.base_url}/models"
+        moved = ScriptedReply(status=302, body="", headers={"Location": f"{to}?token=1"})
+        async with ScriptedEndpoint(good, listing=moved) as endpoint:
+            own = ProviderSettings(base_url=endpoint.base_url)
+            found = await problems({"own": own}, player("own", "m"))
+    assert (endpoint.listings, other.listings) == (1, 0)
+    assert f"elsewhere (HTTP 302, to {to}), which is not followed" in found["a"]
+    assert "correct providers.own.base_url" in found["a"]
+
+
+async def test_a_list_that_the_transport_cannot_read_is_told() -> None:
+    odd = ScriptedReply(raw="HTTP/1.1 200 Trés bien\r\n\r\n{}".encode("latin-1"))
+    async with ScriptedEndpoint(good, listing=odd) as endpoint:
+        own = ProviderSettings(base_url=endpoint.base_url)
+        found = await problems({"own": own}, player("own", "m"))
+    assert "cannot be reached: " in found["a"]
+    assert "UnicodeEncodeError" in found["a"]
+
+
 async def test_an_unknown_model_is_told_with_those_that_are_near() -> None:
     known = ["gpt-4.1", "gpt-4.1-mini", "whisper", "gpt-4o"]
     async with ScriptedEndpoint(good, models=known) as endpoint:
@@ -241,11 +262,25 @@ async def test_providers_are_listed_with_their_models_prices_and_licences() -> N
     assert models.price("unknown", "m") is None
 
 
-async def test_an_address_that_is_none_is_told() -> None:
-    own = ProviderSettings(base_url="http://host:port/v1")
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://host:port/v1",
+        "http://localhost..:8/v1",
+        f"http://{'a' * 64}.invalid/v1",
+        f"http://{'a.' * 130}invalid/v1",
+        "http://xn--/v1",
+        "http:///v1",
+        "http://127.0.0.1:0/v1",
+        "http://127.0.0.1:99999/v1",
+        "http://[::1/v1",
+    ],
+)
+async def test_an_address_that_is_none_is_told(address: str) -> None:
+    own = ProviderSettings(base_url=address)
     found = await problems({"own": own}, player("own"))
-    assert "http://host:port/v1" in found["a"]
-    assert "providers.own.base_url" in found["a"]
+    assert address in found["a"]
+    assert "correct providers.own.base_url" in found["a"]
 
 
 async def test_a_key_that_no_header_can_carry_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
