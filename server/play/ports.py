@@ -65,8 +65,8 @@ class RunStore(Protocol):
     async def run(self, run_id: str) -> RunRecord:
         """Returns a run as it is now."""
 
-    async def unfinished(self) -> list[RunRecord]:
-        """Returns the runs that have to be gone on with, oldest first."""
+    async def unfinished(self) -> list[str]:
+        """Returns the ids of the runs that have to be gone on with, oldest first."""
 
     async def prompts(self, sha256: str) -> dict[str, str]:
         """Returns the prompts of a set."""

@@ -78,10 +78,10 @@ class Runs:
         """Goes on with the runs that are not finished, and returns how many they are."""
         if not self._playing:
             return 0
-        runs = await self._store.unfinished()
-        for run in runs:
-            self._start(run.run_id, checked=False)
-        return len(runs)
+        unfinished = await self._store.unfinished()
+        for run_id in unfinished:
+            self._start(run_id, checked=False)
+        return len(unfinished)
 
     async def create(self, new: NewRun) -> tuple[RunRecord, bool]:
         """Creates a run and plays it; says whether an earlier request had created it.

@@ -1,13 +1,15 @@
 """What a run has used, on to the wire."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
+from typing import Any
 
 from llm_crowdsourced.v1 import result_service_pb2 as pb
 
 from server.league.schedule import Role
 from server.play.ledger import Amount
 from server.rpc.convert import budget_to, role_to
+from server.store.progress import saturated
 from server.store.records import LedgerRecord, RunRecord
 
 
@@ -37,11 +39,15 @@ def ledger_to(
         ],
         total=pb.LedgerEntry(
             **{
-                field.name: sum(getattr(entry, field.name) for entry in used.values())
+                field.name: _total([getattr(entry, field.name) for entry in used.values()])
                 for field in fields(LedgerRecord)
             }
         ),
         calls_under_way=reserved.calls,
-        reserved_tokens=reserved.tokens,
+        reserved_tokens=saturated(reserved.tokens),
         reserved_cost_usd=reserved.cost_usd,
     )
+
+
+def _total(values: Sequence[Any]) -> Any:
+    return saturated(*values) if all(isinstance(value, int) for value in values) else sum(values)

@@ -26,7 +26,7 @@ from server.store.changes import Changes
 from server.store.database import Database, Transaction
 from server.store.execution_records import ExecutionRecord, QuestionCaseRecord
 from server.store.executions import ExecutionStore, add_executions, add_question_cases
-from server.store.progress import load_progress
+from server.store.listing import list_runs, read_run, unfinished_runs
 from server.store.records import (
     CallRecord,
     EventRecord,
@@ -34,6 +34,7 @@ from server.store.records import (
     LedgerRecord,
     MarkRecord,
     NewRun,
+    Progress,
     RunRecord,
     RunState,
     StepRecord,
@@ -48,7 +49,6 @@ from server.store.writes import (
     find_run,
     insert_run,
     move_run,
-    read_run,
     set_league,
 )
 
@@ -253,33 +253,22 @@ class Store(ExecutionStore):
         Raises:
             NotFoundError: There is none of that id.
         """
-
-        def work(cursor: duckdb.DuckDBPyConnection) -> RunRecord:
-            return read_run(cursor, run_id, lambda: self.database.committed(("progress", run_id)))
-
-        return await self.database.read(work)
+        return await self.database.read(lambda cursor: read_run(cursor, run_id, self._known))
 
     async def runs(self, limit: int, before: int | None = None) -> list[RunRecord]:
         """Returns runs, the newest first; with `before`, those of smaller numbers."""
+        return await self.database.read(
+            lambda cursor: list_runs(cursor, limit, before, self._known)
+        )
 
-        def work(cursor: duckdb.DuckDBPyConnection) -> list[RunRecord]:
-            rows = cursor.execute(
-                f"select {codec.RUN_COLUMNS} from run where number < ? "  # noqa: S608
-                "order by number desc limit ?",
-                [before if before is not None else 2**62, limit],
-            ).fetchall()
-            return [
-                codec.load_run(row, load_progress(cursor, row[0], codec.load_league(row[2])))
-                for row in rows
-            ]
+    async def unfinished(self) -> list[str]:
+        """Returns the ids of the runs that have to be gone on with, oldest first."""
+        return await self.database.read(unfinished_runs)
 
-        return await self.database.read(work)
-
-    async def unfinished(self) -> list[RunRecord]:
-        """Returns the runs that a playing server has to go on with, oldest first."""
-        runs = await self.runs(limit=2**31)
-        moving = {RunState.PENDING, RunState.RUNNING, RunState.CANCELLING}
-        return [run for run in reversed(runs) if run.state in moving]
+    def _known(self, run_id: str) -> Progress | None:
+        """Returns a run's progress as the last commit left it, if it is in memory."""
+        known: Progress | None = self.database.committed(("progress", run_id))
+        return known
 
     async def played(
         self, run_id: str, first: int = 1, last: int = 2**31 - 1

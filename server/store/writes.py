@@ -1,13 +1,11 @@
 """What the writes of a run do, each within its transaction."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-import duckdb
-
-from server.errors import NotFoundError, RequestIdReusedError, WrongStateError
+from server.errors import NotFoundError, RequestIdReusedError, StoreError, WrongStateError
 from server.league.league import League
 from server.store import codec
 from server.store.database import Transaction
@@ -27,7 +25,6 @@ from server.store.records import (
 )
 
 _RUN = f"select {codec.RUN_COLUMNS} from run where run_id = ?"  # noqa: S608
-_MOVING = frozenset({RunState.PENDING, RunState.RUNNING})
 _COPIED_STEPS = """
 insert into step select ?, round, role, participant, outcome, cause, detail, reasks,
     repaired, 0, content, ? from step where run_id = ? and role in ('question', 'answer')
@@ -106,26 +103,13 @@ def find_run(tx: Transaction, run_id: str) -> RunRecord:
 
     Raises:
         NotFoundError: There is no such run.
+        StoreError: What is on record of it cannot be read.
     """
     row = _only(tx.execute(_RUN, [run_id]), run_id)
-    return codec.load_run(row, progress_of(tx, run_id))
-
-
-def read_run(
-    cursor: duckdb.DuckDBPyConnection, run_id: str, known: Callable[[], Progress | None]
-) -> RunRecord:
-    """Returns a run as it is on disk.
-
-    While it moves, its progress may be one that is `known`, a commit older or newer than
-    the rest; otherwise it is counted.
-
-    Raises:
-        NotFoundError: There is no such run.
-    """
-    row = _only(cursor.execute(_RUN, [run_id]).fetchall(), run_id)
-    run = codec.load_run(row, Progress())
-    progress = known() if run.state in _MOVING else None
-    return replace(run, progress=progress or load_progress(cursor, run_id, run.league))
+    try:
+        return codec.load_run(row, progress_of(tx, run_id))
+    except ValueError as error:
+        raise StoreError(f"what is on record of runs/{run_id} cannot be read") from error
 
 
 def move_run(
