@@ -65,7 +65,7 @@ async def test_a_killed_server_has_lost_nothing_that_was_paid_for(tmp_path: Path
                     await runs.CreateRun(create(league))
                 # All replies are there, those that the programs wait for are not asked for.
                 wanted = 4 + 4 if gate is checking else 4 + 6
-                await eventually(partial(_asked, script, wanted), 60)
+                await eventually(partial(_asked, script, wanted))
                 await eventually(lambda: endpoint.in_flight == 0)
                 await _calls_are_kept(results, len(script.asked))
                 server.process.kill()
@@ -119,7 +119,7 @@ async def test_a_repair_on_record_is_taken_though_the_programs_do_otherwise(
         async with _fake_server(settings) as (server, runs, results):
             await runs.CreateRun(create(league))
             # All but the answers and judgments of round 2, and its question three times.
-            await eventually(partial(_asked, script, CALLS - 5 + 2), 60)
+            await eventually(partial(_asked, script, CALLS - 5 + 2))
             await eventually(lambda: endpoint.in_flight == 0)
             await _calls_are_kept(results, len(script.asked))
             server.process.kill()
@@ -162,6 +162,6 @@ async def _fake_server(settings: Path) -> AsyncIterator[tuple[ServerProcess, Any
 async def _calls_are_kept(results: Any, count: int) -> None:
     """Waits until so many calls are on disk."""
     request = result_service_pb2.ListCallsRequest(parent=NAME)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while len((await results.ListCalls(request)).calls) != count:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.01)

@@ -93,7 +93,7 @@ async def test_a_pause_ends_programs_and_resuming_runs_them_again(
         await runner.until(lambda: len(runner.begun) == 6)
         assert (await server.runs.PauseRun(PAUSE)).run.state == PAUSED
         # Nobody lets them go on.
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await runner.until(lambda: len(runner.ended) == 6)
         hold.set()
         await server.runs.ResumeRun(RESUME)
@@ -199,7 +199,7 @@ async def test_a_sandbox_that_goes_away_pauses_the_run_with_the_reason(
 
 async def _paused_again(server: LeagueServer, times: int) -> str:
     """Waits until a run has been paused so often; returns the reason."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         async for message in server.runs.WatchRun(run_service_pb2.WatchRunRequest(name=NAME)):
             changed = message.event.run_state_changed
             times -= changed.state == PAUSED
