@@ -105,7 +105,7 @@ def _failure(run: CaseRun, case: CheckedCase) -> dict[str, Any]:
         "input": _text(case.input, _INPUT),
         "expected_output": _text(case.expected, _EXPECTED),
         "actual_output": _text(run.stdout, _ACTUAL, run.output_bytes),
-        "standard_error": _text(run.stderr, _STDERR),
+        "standard_error": _text(run.stderr, _STDERR, run.error_bytes),
     }
 
 
@@ -117,9 +117,9 @@ def _is_not_run(run: CaseRun) -> bool:
     return is_not_run(run.verdict, run.detail)
 
 
-def _text(data: bytes, most: int, total: int | None = None) -> dict[str, Any]:
+def _text(data: bytes, most: int, total: int = 0) -> dict[str, Any]:
     """Returns a text with its true length, which a forged mark of a cut cannot change."""
-    whole = len(data) if total is None else max(total, len(data))
+    whole = max(total, len(data))
     return {"text": excerpt(data, most, total=whole), "bytes": whole}
 
 

@@ -56,6 +56,10 @@ class CaseRun(Protocol):
         """It printed more than was read."""
 
     @property
+    def error_bytes(self) -> int:
+        """Bytes that it printed on standard error."""
+
+    @property
     def digest(self) -> str:
         """Digest of all that it printed; see `server.league.disputes.digest`."""
 

@@ -62,12 +62,14 @@ class Executed:
             the time limit on all others, and `detail` says that it was not run.
         digests: For each case, the digest of all that it printed; see `server.league.disputes`.
         sizes: For each case, how many bytes that was.
+        error_sizes: For each case, how many bytes it printed on standard error.
     """
 
     compiled: CompileResult
     cases: tuple[CaseResult, ...]
     digests: tuple[str, ...]
     sizes: tuple[int, ...]
+    error_sizes: tuple[int, ...]
 
     def record(
         self,
@@ -103,9 +105,14 @@ class Executed:
             compile_s=self.compiled.wall_s,
             toolchain=self.compiled.toolchain,
             cases=tuple(
-                _case_record(number, room.cut(result), found, size)
-                for number, result, found, size in zip(
-                    numbers, self.cases, self.digests, self.sizes, strict=False
+                _case_record(number, room.cut(result), found, size, errors)
+                for number, result, found, size, errors in zip(
+                    numbers,
+                    self.cases,
+                    self.digests,
+                    self.sizes,
+                    self.error_sizes,
+                    strict=False,
                 )
             ),
         )
@@ -198,6 +205,7 @@ class Executing:
         cases: list[CaseResult] = []
         digests: list[str] = []
         sizes: list[int] = []
+        error_sizes: list[int] = []
         slow = 0
         time_left_s = time_for_all_s(len(job.cases))
         left = _MOST_WHOLE_BYTES if of_setter else 0
@@ -209,6 +217,7 @@ class Executing:
                     continue
                 stdout = result.facts.stdout
                 sizes.append(len(stdout))
+                error_sizes.append(len(result.facts.stderr))
                 digests.append(await _digest(stdout, job.checker))
                 left -= len(stdout)
                 if not of_setter:
@@ -229,11 +238,16 @@ class Executing:
                     cases += not_run
                     digests += [digest(b"")] * len(not_run)
                     sizes += [0] * len(not_run)
+                    error_sizes += [0] * len(not_run)
                     break
         if compiled is None:
             raise AssertionError("a sandbox says how compiling ended")
         return Executed(
-            compiled=compiled, cases=tuple(cases), digests=tuple(digests), sizes=tuple(sizes)
+            compiled=compiled,
+            cases=tuple(cases),
+            digests=tuple(digests),
+            sizes=tuple(sizes),
+            error_sizes=tuple(error_sizes),
         )
 
 
@@ -270,7 +284,9 @@ class _Room:
         return replace(result, facts=replace(facts, stdout=stdout, stderr=stderr))
 
 
-def _case_record(number: int, result: CaseResult, found: str, size: int) -> CaseRunRecord:
+def _case_record(
+    number: int, result: CaseResult, found: str, size: int, errors: int
+) -> CaseRunRecord:
     facts = result.facts
     return CaseRunRecord(
         number=number,
@@ -285,6 +301,8 @@ def _case_record(number: int, result: CaseResult, found: str, size: int) -> Case
         stderr=facts.stderr,
         output_bytes=size,
         output_cut=facts.stdout_cut,
+        error_bytes=errors,
+        error_cut=facts.stderr_cut,
         digest=found,
         detail=result.detail,
     )

@@ -185,6 +185,8 @@ def case_to(result: CaseResult) -> execution_pb2.CaseResult:
         output_cut=facts.stdout_cut or facts.stderr_cut,
         stdout_cut=facts.stdout_cut,
         stderr_cut=facts.stderr_cut,
+        stdout_bytes=len(facts.stdout),
+        stderr_bytes=len(facts.stderr),
         detail=result.detail,
         **known({"exit_status": facts.exit_status, "signal": facts.signal}),
     )

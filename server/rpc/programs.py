@@ -137,11 +137,13 @@ def _case_run_to(run: CaseRunRecord, most: int, *, full: bool) -> execution_pb2.
         not_run=not_run,
         **known({"exit_status": run.exit_status, "signal": run.signal}),
     )
+    message.stdout_bytes, message.stderr_bytes = run.output_bytes, run.error_bytes
     if full:
         message.detail = run.detail
         message.stdout = run.stdout[:most]
         message.stderr = run.stderr[:most]
-        message.stdout_cut = run.output_cut or len(run.stdout) > most
-        message.stderr_cut = len(run.stderr) > most
+        # The store may have kept less of them than fits here.
+        message.stdout_cut = run.output_cut or run.output_bytes > len(message.stdout)
+        message.stderr_cut = run.error_cut or run.error_bytes > len(message.stderr)
         message.output_cut = message.stdout_cut or message.stderr_cut
     return message

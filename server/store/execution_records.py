@@ -29,6 +29,9 @@ class CaseRunRecord:
             outputs, equal digests.
         stdout: What it printed, cut to `KEPT_OUTPUT_BYTES`, and to less where an
             execution printed much in all; `output_bytes` says how much it was.
+        stderr: What it printed on standard error, cut likewise; see `error_bytes`.
+        output_cut: It printed more than even `output_bytes`, which is all that was read.
+        error_cut: The same of standard error.
     """
 
     number: int
@@ -43,6 +46,8 @@ class CaseRunRecord:
     stderr: bytes
     output_bytes: int
     output_cut: bool
+    error_bytes: int
+    error_cut: bool
     digest: str
     detail: str
 

@@ -24,7 +24,7 @@ _EXECUTION = "language, basis, source, compile_verdict, compile_message, compile
 _EXECUTION_NAMES = tuple(_EXECUTION.split(", "))
 _CASE = (
     "number, name, verdict, exit_status, signal, cpu_s, wall_s, peak_memory_bytes, stdout, stderr, "
-    "output_bytes, output_cut, digest, detail"
+    "output_bytes, output_cut, error_bytes, error_cut, digest, detail"
 )
 _CASE_NAMES = tuple(_CASE.split(", "))
 _QUESTION_CASE = "number, name, input, expected, dropped, generated"

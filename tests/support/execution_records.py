@@ -13,6 +13,8 @@ from server.store.execution_records import (
 
 def case_run(number: int, **values: Any) -> CaseRunRecord:
     """Returns what a program did on a case; all was well if nothing else is said."""
+    stdout: bytes = values.get("stdout", b"4\n")
+    stderr: bytes = values.get("stderr", b"")
     defaults: dict[str, Any] = {
         "name": f"case {number}",
         "verdict": "accepted",
@@ -21,10 +23,12 @@ def case_run(number: int, **values: Any) -> CaseRunRecord:
         "cpu_s": 0.25,
         "wall_s": 0.5,
         "peak_memory_bytes": 9 << 20,
-        "stdout": b"4\n",
-        "stderr": b"",
-        "output_bytes": 2,
+        "stdout": stdout,
+        "stderr": stderr,
+        "output_bytes": len(stdout),
         "output_cut": False,
+        "error_bytes": len(stderr),
+        "error_cut": False,
         "digest": "4b" * 32,
         "detail": "",
     }

@@ -17,6 +17,7 @@ def checked_case(number: int = 1, **values: Any) -> CheckedCase:
 def case_run(number: int = 1, **values: Any) -> CaseRunRecord:
     """Returns what a right program did on a case; what it printed gives the digest."""
     stdout: bytes = values.get("stdout", b"42\n")
+    stderr: bytes = values.get("stderr", b"")
     defaults: dict[str, Any] = {
         "name": f"case {number}",
         "verdict": Verdict.ACCEPTED,
@@ -26,9 +27,11 @@ def case_run(number: int = 1, **values: Any) -> CaseRunRecord:
         "wall_s": 0.02,
         "peak_memory_bytes": 10 << 20,
         "stdout": stdout,
-        "stderr": b"",
+        "stderr": stderr,
         "output_bytes": len(stdout),
         "output_cut": False,
+        "error_bytes": len(stderr),
+        "error_cut": False,
         "digest": digest(stdout),
         "detail": "",
     }

@@ -453,6 +453,8 @@ class CaseResult(_message.Message):
     DETAIL_FIELD_NUMBER: _builtins.int
     NOT_RUN_FIELD_NUMBER: _builtins.int
     DELAYED_TIME_FIELD_NUMBER: _builtins.int
+    STDOUT_BYTES_FIELD_NUMBER: _builtins.int
+    STDERR_BYTES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the case."""
     verdict: Global___Verdict.ValueType
@@ -483,6 +485,12 @@ class CaseResult(_message.Message):
     was used up on those before it. The verdict is VERDICT_TIME_LIMIT then, and nothing was
     measured: the times are unset.
     """
+    stdout_bytes: _builtins.int
+    """Bytes that were read of what it printed. `stdout` may have fewer of them, and
+    the program may have printed more: then `stdout_cut` says so.
+    """
+    stderr_bytes: _builtins.int
+    """The same of standard error; see `stderr_cut`."""
     @_builtins.property
     def cpu_time(self) -> _duration_pb2.Duration:
         """CPU time of the program and its children."""
@@ -516,10 +524,12 @@ class CaseResult(_message.Message):
         detail: _builtins.str = ...,
         not_run: _builtins.bool = ...,
         delayed_time: _duration_pb2.Duration | None = ...,
+        stdout_bytes: _builtins.int = ...,
+        stderr_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_status", b"_exit_status", "_signal", b"_signal", "cpu_time", b"cpu_time", "delayed_time", b"delayed_time", "exit_status", b"exit_status", "signal", b"signal", "wall_time", b"wall_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_status", b"_exit_status", "_signal", b"_signal", "cpu_time", b"cpu_time", "delayed_time", b"delayed_time", "detail", b"detail", "exit_status", b"exit_status", "name", b"name", "not_run", b"not_run", "output_cut", b"output_cut", "peak_memory_bytes", b"peak_memory_bytes", "signal", b"signal", "stderr", b"stderr", "stderr_cut", b"stderr_cut", "stdout", b"stdout", "stdout_cut", b"stdout_cut", "verdict", b"verdict", "wall_time", b"wall_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_status", b"_exit_status", "_signal", b"_signal", "cpu_time", b"cpu_time", "delayed_time", b"delayed_time", "detail", b"detail", "exit_status", b"exit_status", "name", b"name", "not_run", b"not_run", "output_cut", b"output_cut", "peak_memory_bytes", b"peak_memory_bytes", "signal", b"signal", "stderr", b"stderr", "stderr_bytes", b"stderr_bytes", "stderr_cut", b"stderr_cut", "stdout", b"stdout", "stdout_bytes", b"stdout_bytes", "stdout_cut", b"stdout_cut", "verdict", b"verdict", "wall_time", b"wall_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exit_status: _TypeAlias = _typing.Literal["exit_status"]  # noqa: Y015
     _WhichOneofArgType__exit_status: _TypeAlias = _typing.Literal["_exit_status", b"_exit_status"]  # noqa: Y015

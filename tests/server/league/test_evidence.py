@@ -148,6 +148,7 @@ def executions(draw: st.DrawFn) -> ExecutionRecord:
             cpu_s=draw(st.floats(0, 1e4)),
             peak_memory_bytes=draw(st.integers(0, 1 << 40)),
             output_bytes=draw(st.integers(0, 1 << 40)),
+            error_bytes=draw(st.integers(0, 1 << 40)),
         )
         for number in range(1, draw(st.integers(0, 4)))
     ]
@@ -197,6 +198,7 @@ def test_the_largest_evidence_is_within_the_bound(filler: str) -> None:
             stderr=text,
             detail=name * 6,
             output_bytes=1 << 40,
+            error_bytes=1 << 40,
         )
         for n in range(1, 200)
     ]

@@ -104,7 +104,7 @@ async def test_what_is_kept_of_a_thousand_large_outputs_is_bounded_and_tells_how
     for first in (kept.cases[0], kept.cases[500]):
         assert first.stdout == large[:KEPT_OUTPUT_BYTES]
     assert kept.cases[499].stdout == kept.cases[999].stdout == b"x" * 256
-    assert {case.output_bytes for case in kept.cases} == {MIB}
+    assert {(case.output_bytes, case.error_bytes) for case in kept.cases} == {(MIB, MIB)}
     assert {case.digest for case in kept.cases} == {digest(large)}
 
 

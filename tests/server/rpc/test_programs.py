@@ -96,7 +96,15 @@ async def _play(store: Store) -> None:
     await store.finish_step(RUN, step(key, content=content), executions=[reference], cases=cases)
     runs = (
         case_run(1, stdout=b"\xff\x00", stderr=b"\x80", detail="all is well"),
-        case_run(2, verdict="runtime_error", exit_status=None, signal=11, stdout=b"o" * 5000),
+        case_run(
+            2,
+            verdict="runtime_error",
+            exit_status=None,
+            signal=11,
+            stdout=b"o" * 5000,
+            stderr=b"e" * 256,
+            error_bytes=20_000,
+        ),
         case_run(4, verdict="wrong_answer", stdout=b"", stderr=b"r" * 5000, output_cut=True),
     )
     await _answer(store, RUN, execution("p2", *runs, basis="content", language="go"))
@@ -214,10 +222,14 @@ async def test_an_answer_says_what_its_program_did(server: LeagueServer) -> None
     assert (first.peak_memory_bytes, first.detail) == (9 << 20, "all is well")
     assert (second.signal, second.HasField("exit_status")) == (11, False)
     assert second.stdout == b"o" * 4096
-    assert (second.stdout_cut, second.stderr_cut, second.output_cut) == (True, False, True)
+    # Of standard error less was kept than fits, as others had printed much before.
+    assert second.stderr == b"e" * 256
+    assert (second.stdout_cut, second.stderr_cut, second.output_cut) == (True, True, True)
     # It had been cut when it was kept.
     assert (third.stdout_cut, third.stderr_cut, third.output_cut) == (True, True, True)
     assert (third.stdout, third.stderr) == (b"", b"r" * 4096)
+    sizes = [(each.stdout_bytes, each.stderr_bytes) for each in found.cases]
+    assert sizes == [(2, 1), (5000, 20_000), (0, 5000)]
 
     failed = refused.execution
     assert failed.compile.verdict == execution_pb2.VERDICT_COMPILE_ERROR

@@ -49,6 +49,8 @@ _RUNS = st.builds(
     stderr=_OUTPUT,
     output_bytes=_COUNT,
     output_cut=st.booleans(),
+    error_bytes=_COUNT,
+    error_cut=st.booleans(),
     digest=_TEXT,
     detail=_TEXT,
 )

@@ -88,6 +88,32 @@ async def test_calls_of_the_first_schema_are_charged_with_what_is_known(database
         assert await store.calls("math-1", 0, 10, full=True) == calls
 
 
+async def test_how_much_an_earlier_schema_kept_of_standard_error_is_what_is_known(
+    database: Path,
+) -> None:
+    _earlier_schema(database, 4)
+    kept = {1: b"", 2: b"few", 3: b"e" * 8192, 4: b"e" * 256}
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(
+            "insert into execution (run_id, round, participant, purpose, attempt, language, "
+            "basis, source, compile_verdict, compile_message, compile_s, toolchain) "
+            "values ('math-1', 1, 'p2', 'answer', 0, 'c', '', '', 'accepted', '', 0, '')"
+        )
+        for number, stderr in kept.items():
+            connection.execute(
+                "insert into case_run (run_id, round, participant, purpose, attempt, number, "
+                "name, verdict, cpu_s, wall_s, peak_memory_bytes, stdout, stderr, output_bytes, "
+                "output_cut, digest, detail) values ('math-1', 1, 'p2', 'answer', 0, ?, '', "
+                "'accepted', 0, 0, 0, ''::blob, ?, 0, false, '', '')",
+                [number, stderr],
+            )
+    with Store(database) as store:
+        (found,) = await store.executions("math-1")
+    assert {case.number: case.stderr for case in found.cases} == kept
+    told = [(case.error_bytes, case.error_cut) for case in found.cases]
+    assert told == [(0, False), (3, False), (8192, True), (256, True)]
+
+
 async def test_a_run_from_before_executions_has_none_and_takes_some(database: Path) -> None:
     _earlier_schema(database, 2)
     with duckdb.connect(str(database)) as connection:
