@@ -21,7 +21,8 @@ DEFAULT_LIMITS = Limits(
     memory_bytes=256 * MIB,
     # A case's result is one message, and a client of gRPC takes 4 MiB if nothing is set.
     output_bytes=1 * MIB,
-    processes=64,
+    # Threads too; a pool of one for each task is usual, and virtual machines have their own.
+    processes=256,
 )
 # For compilers, which are programs like any other: they read what nobody trusts.
 COMPILE_LIMITS = Limits(
@@ -46,6 +47,10 @@ ENVIRONMENT = {
     "GOFLAGS": "-p=2",
 }
 
+# Of the stack, too, memory is the bound: as large as `start.c` lets it be, and the virtual
+# machines stop before that by themselves, with room for what they do then.
+_JAVA_STACK = "-Xss1g"
+_NODE_STACK = "--stack-size=1000000"
 # Virtual machines that hold a heap to a size of their own end at it with an error of their
 # own, which nobody can tell from a crash. With a size beyond any limit they end where all
 # programs do: the kernel kills them at the container's limit, and counts it. Java grows
@@ -158,7 +163,7 @@ LANGUAGES = {
             ),
             run=(
                 "/usr/bin/java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
-                "-XX:-UsePerfData", "-Xss64m", _JAVA_HEAP, "-cp", BUILD, "{main}",
+                "-XX:-UsePerfData", _JAVA_STACK, _JAVA_HEAP, "-cp", BUILD, "{main}",
             ),
             names=java_names,
             version=("/usr/bin/java", "--version"),
@@ -174,7 +179,7 @@ LANGUAGES = {
                 "/opt/sandbox/check.js", "main.js",
             ),
             run=(
-                "/usr/bin/node", "--stack-size=50000", *_NODE_HEAP,
+                "/usr/bin/node", _NODE_STACK, *_NODE_HEAP,
                 "--require=/opt/sandbox/before.js", f"{BUILD}/main.js",
             ),
             version=("/usr/bin/node", "--version"),

@@ -25,8 +25,9 @@
 #include <linux/signal.h>
 
 enum { FILES_OPEN = 1024, CLOSE_ON_EXECUTION = 1, UNFIT = 126, HELD = 127 };
-/* Deep recursion is legitimate; memory is what bounds it. */
-#define STACK_BYTES (256UL << 20)
+/* Deep recursion is legitimate; memory is what bounds it. No more, since each thread of a
+ * program in C reserves as much. */
+#define STACK_BYTES (1UL << 30)
 
 #if defined(__x86_64__)
 __asm__(".globl _start\n_start:\n mov %rsp, %rdi\n and $-16, %rsp\n call begin\n");
