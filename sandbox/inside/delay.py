@@ -4,6 +4,7 @@ That time passes by the clock, and is the machine's and not the program's.
 """
 
 import contextlib
+import math
 import os
 import time
 
@@ -57,6 +58,8 @@ class Delay:
         """Hears that its owner is awake, and looks if that is too late."""
         late_s = time.monotonic() - self._due
         if late_s > _LATE_S:
+            # Once for each sleep.
+            self._due = math.inf
             own_ns = self._waited_ns(self._own) - self._own_ns
             self._longest_ns = max(self._longest_ns, int(late_s * _NS) - own_ns)
             self.look()

@@ -152,6 +152,8 @@ class _Run:
 
     def ends(self, pid: int) -> None:
         """Hears of a process that has ended, while the kernel still knows it."""
+        # As all goes on after a standstill, it may end before there is another turn.
+        self._delay.wakes()
         self._delay.ends(pid)
 
     def ended(self, pid: int, status: int, largest_kib: int) -> None:

@@ -136,6 +136,17 @@ def test_to_be_woken_too_late_counts(machine: _Machine) -> None:
     assert found.total_s == pytest.approx(21.0)
 
 
+def test_what_ends_as_all_goes_on_is_told_of_the_standstill(machine: _Machine) -> None:
+    run = started(_SHORT, Group(), machine.processes)
+    run._failed = os.open(os.devnull, os.O_RDONLY)
+    machine.now += run.wait_s(1) + 21.0
+    for pid in (7, run._pid):
+        run.ends(pid)
+        run.ended(pid, 0, 1)
+    facts, _, _ = run.facts()
+    assert facts["delayed_s"] == pytest.approx(21.0)
+
+
 def test_but_not_where_it_waited_for_a_core_itself(machine: _Machine) -> None:
     """A program that sleeps meanwhile is not kept waiting."""
     machine.task(os.getpid(), 1.0)
