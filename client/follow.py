@@ -1,6 +1,7 @@
 """Following a run by its events, through broken connections, to where it stops."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from typing import Protocol
@@ -70,24 +71,46 @@ async def follow(connection: Connection, progress: RunProgress, view: View) -> r
         CommandError: The server does not answer any more.
     """
     async for event in _events(connection, progress.name, view):
-        progress.apply(event)
-        view.update(progress, event)
-        if event.WhichOneof("kind") != "run_state_changed":
-            continue
+        if event is not None:
+            progress.apply(event)
+            view.update(progress, event)
+            if _may_change_limits(event):
+                await _take_limits(connection, progress)
         # The stream ends by itself with a run that is over, and not at an end of
         # long ago, before a retry.
         if progress.state_number == run_pb2.Run.STATE_PAUSED:
             # The pause may be one of long ago that the stream plays again.
             run = await get_run(connection, progress.name)
-            if run.state == run_pb2.Run.STATE_PAUSED:
+            is_newest = event is None or event.progress.done_steps >= run.progress.done_steps
+            if run.state == run_pb2.Run.STATE_PAUSED and is_newest:
+                progress.bring_up_to(run)
                 return run
-    return await get_run(connection, progress.name)
+    run = await get_run(connection, progress.name)
+    progress.bring_up_to(run)
+    return run
+
+
+def _may_change_limits(event: event_pb2.RunEvent) -> bool:
+    """Says whether limits may be others from there on: a resumption may bring new ones."""
+    kind = event.WhichOneof("kind")
+    return kind in {"run_limits_changed", "steps_reopened"} or (
+        kind == "run_state_changed" and event.run_state_changed.state == run_pb2.Run.STATE_RUNNING
+    )
+
+
+async def _take_limits(connection: Connection, progress: RunProgress) -> None:
+    # A server that is lost meanwhile is looked for by the watch.
+    with contextlib.suppress(CallError):
+        progress.take_limits(await get_run(connection, progress.name))
 
 
 async def _events(
     connection: Connection, name: str, view: View
-) -> AsyncIterator[event_pb2.RunEvent]:
-    """Yields every event once, from the first; goes on after a broken connection."""
+) -> AsyncIterator[event_pb2.RunEvent | None]:
+    """Yields every event once, from the first; goes on after a broken connection.
+
+    `None` is a sign of life: there is no newer event.
+    """
     request = run_service_pb2.WatchRunRequest(name=name)
     lost_at: float | None = None
     pause = _FIRST_PAUSE_S
@@ -103,8 +126,7 @@ async def _events(
                 if response.notice != notice:
                     notice = response.notice
                     view.note(notice)
-                if response.HasField("event"):
-                    yield response.event
+                yield response.event if response.HasField("event") else None
         except CallError as error:
             lost_at = lost_at if lost_at is not None else time.monotonic()
             if not _may_come_back(connection, error, lost_at):

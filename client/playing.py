@@ -107,7 +107,7 @@ async def finish(session: Session, run: run_pb2.Run, options: PlayOptions) -> in
         print_standings(answer)
     if is_local(run.league):
         say(WEAK_JUDGES, "yellow")
-    say_how_it_ended(session, run)
+    await say_how_it_ended(session, run)
     if run.state == run_pb2.Run.STATE_SUCCEEDED and options.report:
         with working("Writing the report.") as told:
             written = await write_report(session.connection, [run.name], options.out, told)

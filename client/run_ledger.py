@@ -37,12 +37,12 @@ async def show_ledger(connection: Connection, name: str, *, as_json: bool) -> in
     if answer.entries:
         console.print(_entries(answer.entries, answer.total))
         console.print()
-    console.print(use_of_limits.table(answer.budget, use_of_limits.of_ledger(answer)))
+    use = use_of_limits.of_ledger(answer)
+    console.print(use_of_limits.table(answer.budget, use))
     if not answer.entries:
         say("No call has ended yet.")
-    if answer.total.unpriced_calls:
-        missing = plain.count(answer.total.unpriced_calls, "call")
-        say(f"The cost leaves out {missing} of unknown price or usage.")
+    if missing := use_of_limits.unpriced(use):
+        say(missing)
     return ExitStatus.OK
 
 

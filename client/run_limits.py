@@ -116,9 +116,15 @@ async def limits(session: Session, name: str, change: Change, *, as_json: bool) 
         return ExitStatus.OK
     console = results()
     console.print(word(_heading(run)), soft_wrap=True)
-    console.print(use_of_limits.table(ledger.budget, use_of_limits.of_ledger(ledger)))
+    use = use_of_limits.of_ledger(ledger)
+    console.print(use_of_limits.table(ledger.budget, use))
     at_once = run.league.max_concurrent_calls or _DEFAULT_CONCURRENCY
     console.print(f"Calls under way at once: {at_once:,} at most.")
+    if missing := use_of_limits.unpriced(use):
+        say(missing)
+    if reached := use_of_limits.reached(ledger.budget, use):
+        verb = "stays paused" if run.state == run_pb2.Run.STATE_PAUSED else "pauses at once"
+        say(f"{run_id(name)} {verb}: {reached}. Higher limits let it go on.", "yellow")
     if run.state == run_pb2.Run.STATE_PAUSED:
         say(f"Go on with it: {session.command('runs', 'resume', run_id(name))}")
     return ExitStatus.OK

@@ -180,9 +180,26 @@ class RunProgress:
                 self._reopen(step)
             self._set_pace(when)
         elif kind == "run_limits_changed":
-            self.budget.CopyFrom(event.run_limits_changed.budget)
-            self.max_concurrent_calls = event.run_limits_changed.max_concurrent_calls
+            self._set_limits(
+                event.run_limits_changed.budget, event.run_limits_changed.max_concurrent_calls
+            )
             self._set_pace(when)
+
+    def take_limits(self, run: run_pb2.Run) -> None:
+        """Takes the limits of the run as it is now: those of an event may be of long ago."""
+        self._set_limits(run.league.budget, run.league.max_concurrent_calls)
+
+    def bring_up_to(self, run: run_pb2.Run) -> None:
+        """Takes all numbers of the run as it is now, where it has stopped."""
+        self.take_limits(run)
+        self.progress = run.progress
+        self.state = enum_words.state(run.state)
+        self.state_number = run.state
+        self.reason = run.state_reason
+
+    def _set_limits(self, budget: league_pb2.Budget, max_concurrent_calls: int) -> None:
+        self.budget.CopyFrom(budget)
+        self.max_concurrent_calls = max_concurrent_calls
 
     def elapsed(self, now: datetime) -> float:
         """Returns the seconds since the run was created in which it was played.

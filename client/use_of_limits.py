@@ -8,6 +8,7 @@ from rich.table import Table
 from client import plain
 
 _NO_LIMIT = "no limit"
+_UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,7 @@ class Use:
         reserved_calls: Calls under way.
         reserved_tokens: Tokens that they may take at worst.
         reserved_cost_usd: US dollars that they may cost at worst.
+        unpriced_calls: Calls whose price or usage is not known.
     """
 
     calls: int
@@ -29,6 +31,14 @@ class Use:
     reserved_calls: int = 0
     reserved_tokens: int = 0
     reserved_cost_usd: float = 0.0
+    unpriced_calls: int = 0
+
+    @property
+    def cost(self) -> str:
+        """The cost; nothing charged for calls of unknown price is unknown, and not $0."""
+        return (
+            _UNKNOWN if self.unpriced_calls and not self.cost_usd else plain.dollars(self.cost_usd)
+        )
 
 
 def of_ledger(answer: result_service_pb2.GetLedgerResponse) -> Use:
@@ -40,13 +50,17 @@ def of_ledger(answer: result_service_pb2.GetLedgerResponse) -> Use:
         reserved_calls=answer.calls_under_way,
         reserved_tokens=answer.reserved_tokens,
         reserved_cost_usd=answer.reserved_cost_usd,
+        unpriced_calls=answer.total.unpriced_calls,
     )
 
 
 def of_progress(progress: run_pb2.Progress) -> Use:
     """Returns what the progress of a run says."""
     return Use(
-        calls=progress.calls, tokens=progress.charged_tokens, cost_usd=progress.charged_cost_usd
+        calls=progress.calls,
+        tokens=progress.charged_tokens,
+        cost_usd=progress.charged_cost_usd,
+        unpriced_calls=progress.unpriced_calls,
     )
 
 
@@ -76,12 +90,20 @@ def table(budget: league_pb2.Budget, use: Use) -> Table:
     )
     found.add_row(
         "cost",
-        plain.dollars(use.cost_usd),
+        use.cost,
         f"{under_way}{plain.dollars(use.reserved_cost_usd)}",
         _NO_LIMIT if cost is None else plain.dollars(cost),
         _share(use.cost_usd, cost),
     )
     return found
+
+
+def unpriced(use: Use) -> str:
+    """Returns that the cost leaves out calls; empty if it does not."""
+    if not use.unpriced_calls:
+        return ""
+    missing = plain.count(use.unpriced_calls, "call")
+    return f"The cost leaves out {missing} of unknown price or usage."
 
 
 def sentence(budget: league_pb2.Budget, use: Use) -> str:
@@ -94,6 +116,19 @@ def sentence(budget: league_pb2.Budget, use: Use) -> str:
     if budget.HasField("max_cost_usd"):
         parts.append(f"{plain.dollars(use.cost_usd)} of {plain.dollars(budget.max_cost_usd)}")
     return ", ".join(parts)
+
+
+def reached(budget: league_pb2.Budget, use: Use) -> str:
+    """Returns which limits leave nothing, such as `52 of 40 calls are used`; empty if none does."""
+    left = league_pb2.Budget()
+    if budget.HasField("max_calls") and use.calls >= budget.max_calls:
+        left.max_calls = budget.max_calls
+    if budget.HasField("max_tokens") and use.tokens >= budget.max_tokens:
+        left.max_tokens = budget.max_tokens
+    if budget.HasField("max_cost_usd") and use.cost_usd >= budget.max_cost_usd:
+        left.max_cost_usd = budget.max_cost_usd
+    told = sentence(left, use)
+    return f"{told} are used" if told else ""
 
 
 def _share(used: float, limit: float | None) -> str:

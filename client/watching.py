@@ -17,6 +17,7 @@ from client.interrupts import InterruptedByUserError
 from client.line_view import LineView
 from client.live_view import LiveView
 from client.plain import one_line
+from client.run_ledger import fetch_ledger
 from client.run_name import run_id
 from client.screen import chatter, is_drawn_on, results, say
 from client.session import Session
@@ -85,11 +86,12 @@ async def _pause(session: Session, run: run_pb2.Run) -> None:
         session.connection.ask(session.connection.runs.PauseRun, request)
     )
     try:
-        _say_that_it_is_paused(session, (await asyncio.shield(asking)).run)
+        await _say_that_it_is_paused(session, (await asyncio.shield(asking)).run)
     except asyncio.CancelledError:
         # A run that is not paused would be played on by the next server.
         with contextlib.suppress(TimeoutError, CallError):
-            _say_that_it_is_paused(session, (await asyncio.wait_for(asking, _LAST_WAIT_S)).run)
+            run = (await asyncio.wait_for(asking, _LAST_WAIT_S)).run
+            await asyncio.wait_for(_say_that_it_is_paused(session, run), _LAST_WAIT_S)
         raise
     except CallError as error:
         if error.reason != "WRONG_STATE":
@@ -97,13 +99,21 @@ async def _pause(session: Session, run: run_pb2.Run) -> None:
         say(f"{name} came to its end just before: {session.command('runs', 'show', name)}")
 
 
-def _say_that_it_is_paused(session: Session, run: run_pb2.Run) -> None:
+async def _say_that_it_is_paused(session: Session, run: run_pb2.Run) -> None:
     done, total = run.progress.done_steps, run.progress.total_steps
     name = run_id(run.name)
+    waiting = await _under_way(session.connection, run)
+    # The server gives them its grace, so that a list may soon show more steps.
+    so_far = f" so far, {plain.count(waiting, 'call')} still under way" if waiting else ""
     say(
-        f"{name} is paused, {done:,} of {plain.count(total, 'step')} done; go on with:\n"
+        f"{name} is paused, {done:,} of {plain.count(total, 'step')} done{so_far}; go on with:\n"
         f"  {session.command('runs', 'resume', name)}"
     )
+
+
+async def _under_way(connection: Connection, run: run_pb2.Run) -> int:
+    """Returns the calls of a run that may still arrive."""
+    return (await fetch_ledger(connection, run.name)).calls_under_way
 
 
 def status_of(run: run_pb2.Run) -> ExitStatus:
@@ -111,13 +121,20 @@ def status_of(run: run_pb2.Run) -> ExitStatus:
     return _STATUSES.get(run.state, ExitStatus.ERROR)
 
 
-def say_how_it_ended(session: Session, run: run_pb2.Run) -> None:
-    """Says why a run or some of its steps did not succeed, and what can be done."""
+async def say_how_it_ended(session: Session, run: run_pb2.Run) -> None:
+    """Says why a run or some of its steps did not succeed, and what can be done.
+
+    Raises:
+        CommandError: The server does not answer.
+    """
     name = run_id(run.name)
     why = one_line(run.state_reason or run.failure.message)
     because = f": {why}" if why else ""
     if run.state == run_pb2.Run.STATE_PAUSED:
         say(f"{name} is paused{because.rstrip('.')}.", "yellow")
+        if waiting := await _under_way(session.connection, run):
+            verb = "is" if waiting == 1 else "are"
+            say(f"{plain.count(waiting, 'call')} {verb} still under way: all counts are so far.")
         say(f"Go on with it: {session.command('runs', 'resume', name)}")
         if run.league.budget.ByteSize():
             say("A larger budget: add --max-calls N, --max-tokens N or --max-cost DOLLARS.")
