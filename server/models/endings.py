@@ -33,6 +33,7 @@ RETRIED = frozenset(
         "timeout",
         "stalled",
         "bad_body",
+        "body_too_large",
         "empty_reply",
         "unforeseen",
     }

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import httpx2
 
+from server.carrying import carry_through
 from server.models.connection import Connection, target
 from server.models.endings import (
     Ending,
@@ -21,6 +22,7 @@ from server.models.endings import (
     unavailable,
     unforeseen,
 )
+from server.models.events import LONG
 from server.models.redaction import Redaction
 from server.models.reply import ReplyReader, clean
 
@@ -96,7 +98,7 @@ class Exchange:
         finally:
             self.latency_s = time.perf_counter() - self._begun
         try:
-            return self._ending(broken)
+            return await self._ending(broken)
         except Exception as error:  # noqa: BLE001 - as above
             return _told(unforeseen(error), error)
 
@@ -108,7 +110,7 @@ class Exchange:
             return unavailable("stalled", f"nothing arrived for {self._stall_s:g} s")
         return _told(of_exception(error, answered=self.status is not None), error)
 
-    def _ending(self, broken: Ending | None) -> Ending:
+    async def _ending(self, broken: Ending | None) -> Ending:
         if self._target is not None and self.status is not None:
             return redirected(self.status, self._redaction(self._target))
         if self.error_body is not None and self.status is not None:
@@ -116,6 +118,11 @@ class Exchange:
             return of_status(self.status, self.error_body)
         if broken is not None:
             return broken
+        if not self.reader.is_long:
+            return self._read_to_end()
+        return await carry_through(asyncio.to_thread(self._read_to_end))
+
+    def _read_to_end(self) -> Ending:
         self.reader.close()
         return self.reader.ending()
 
@@ -155,10 +162,24 @@ class Exchange:
         async for chunk in _body(response):
             if stall is not None:
                 stall.put_off()
-            if self.reader.feed(chunk) and stall is not None and self.first_token_s is None:
+            if await self._feed(chunk) and stall is not None and self.first_token_s is None:
                 self.first_token_s = time.perf_counter() - self._begun
             if self.reader.done:
                 break
+
+    async def _feed(self, chunk: bytes) -> bool:
+        """Gives the next bytes to the reader; says whether they brought a piece of the reply."""
+        if len(chunk) <= LONG and not self.reader.is_long:
+            return self.reader.feed(chunk)
+        # Unpacked, a piece may have any length: the reader stops where it is too much.
+        brought = False
+        for at in range(0, len(chunk), LONG):
+            piece = chunk[at : at + LONG]
+            # To its end even if the call is given up: nobody else may read meanwhile.
+            brought |= await carry_through(asyncio.to_thread(self.reader.feed, piece))
+            if self.reader.done:
+                break
+        return brought
 
 
 @dataclass(frozen=True)

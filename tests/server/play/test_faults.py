@@ -201,9 +201,12 @@ def test_tied_answers_share_their_mean_rank(league: Mapping[str, Played]) -> Non
             assert ranks == [1.5, 1.5]
 
 
-def test_missing_usage_is_unknown_and_charged_at_its_worst(league: Mapping[str, Played]) -> None:
+@pytest.mark.parametrize("name", ["usage missing", "usage beyond all measure"])
+def test_missing_usage_is_unknown_and_charged_at_its_worst(
+    league: Mapping[str, Played], name: str
+) -> None:
     for played in league.values():
-        if played.play.fault is not None and played.play.fault.name == "usage missing":
+        if played.play.fault is not None and played.play.fault.name == name:
             (call,) = [c for c in played.calls if not c.usage.HasField("completion_tokens")]
             assert call.charged_tokens > call.usage.completion_tokens
 
