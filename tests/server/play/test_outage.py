@@ -123,10 +123,141 @@ def test_one_model_that_cannot_be_reached_is_an_outage() -> None:
     assert _fail(outages, PLAYERS[0], "unreachable").startswith('model-1 of provider "gateway"')
 
 
-@pytest.mark.parametrize("cause", ["bad_request", "bad_body", "empty_reply", "unauthorized"])
+@pytest.mark.parametrize("cause", ["bad_request", "unknown_model", "interrupted"])
 def test_what_no_waiting_mends_is_no_outage(cause: str) -> None:
     outages = Outages(PLAYERS)
     assert not any(_fail(outages, PLAYERS[n % 2], cause) for n in range(STREAK * 3))
+
+
+@pytest.mark.parametrize("cause", ["bad_body", "body_too_large", "empty_reply"])
+def test_no_reply_from_any_model_of_a_provider_is_an_outage(cause: str) -> None:
+    outages = Outages([*PLAYERS, _player(5)])
+    # The third model has not been asked yet: it may well be served.
+    assert not any(_fail(outages, PLAYERS[n % 2], cause) for n in range(STREAK * 3))
+    assert _fail(outages, _player(5), cause).startswith('provider "gateway" has failed 13 steps')
+
+
+@pytest.mark.parametrize("cause", ["bad_body", "empty_reply"])
+def test_models_that_fail_by_themselves_beside_one_that_is_served_are_no_outage(cause: str) -> None:
+    outages = Outages([*PLAYERS, _player(5)])
+    for _ in range(STREAK * 3):
+        assert not any(_fail(outages, PLAYERS[n], cause) for n in (0, 1, 0, 1))
+        _serve(outages, _player(5))
+
+
+def test_a_providers_only_model_may_be_weak_by_itself() -> None:
+    outages = Outages([_player(1), _player(2, "other")])
+    assert not any(_fail(outages, _player(1), "empty_reply") for _ in range(STREAK * 3))
+    # A page in place of a reply is no model's doing.
+    outages = Outages([_player(1), _player(2, "other")])
+    found = [bool(_fail(outages, _player(1), "bad_body")) for _ in range(STREAK)]
+    assert found == [False] * 3 + [True]
+    # Nor is it weak where nothing else is asked: the whole run would be spent.
+    outages = Outages([_player(1), _player(1)])
+    found = [bool(_fail(outages, _player(1), "empty_reply")) for _ in range(STREAK)]
+    assert found == [False] * 3 + [True]
+
+
+def _refuse(outages: Outages, player: Participant, cause: str) -> str:
+    """A participant whose key is refused is dropped before the end of its step is heard of."""
+    outages.drop(player)
+    return _fail(outages, player, cause)
+
+
+@pytest.mark.parametrize("cause", ["unauthorized", "forbidden"])
+def test_a_key_that_is_refused_for_all_models_pauses(cause: str) -> None:
+    outages = Outages([*PLAYERS, _player(5)])
+    assert _refuse(outages, PLAYERS[0], cause) == ""
+    # Refused in the meantime, and dropped for another reason.
+    assert _refuse(outages, _player(5), "unknown_model") == ""
+    reason = _refuse(outages, PLAYERS[1], cause)
+    assert reason.startswith(f'provider "gateway" has refused the key for each model ({cause}: ')
+    assert "providers.gateway.api_key_env" in reason
+
+
+@pytest.mark.parametrize("cause", ["unauthorized", "forbidden"])
+def test_a_key_that_is_refused_for_one_model_is_that_participants_own(cause: str) -> None:
+    outages = Outages([*PLAYERS, _player(5)])
+    assert _refuse(outages, PLAYERS[0], cause) == ""
+    _serve(outages, PLAYERS[1])
+    assert _refuse(outages, PLAYERS[1], cause) == ""
+    _serve(outages, _player(5))
+    # The last of a provider, long after the others.
+    assert bool(_refuse(outages, _player(5), cause)) is (cause == "unauthorized")
+
+
+def test_a_providers_only_model_may_be_forbidden_by_itself_and_no_key_is_wrong_for_it_alone() -> (
+    None
+):
+    league = [_player(1), _player(2, "other")]
+    assert _refuse(Outages(league), _player(1), "forbidden") == ""
+    assert _refuse(Outages(league), _player(1), "unauthorized")
+
+
+HTML = ScriptedReply(body="<html>Maintenance</html>", content_type="text/html")
+LOGIN = ScriptedReply(status=302, body="", headers={"Location": "/login"})
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        (HTML, "(bad_body: the response was not a chat completion: <html>Maintenance</html>)"),
+        (ScriptedReply(text=None), "(empty_reply: the reply was empty (stop))"),
+        (LOGIN, "(redirected: the endpoint sends its callers elsewhere (HTTP 302, to /login)"),
+        (failure(401, "key revoked"), "refused the key for each model (unauthorized: "),
+        (ScriptedReply(status=403, body="<html>WAF</html>"), "for each model (forbidden: "),
+    ],
+    ids=["HTML", "null", "redirect", "401", "403"],
+)
+async def test_a_provider_that_serves_nobody_pauses_the_run_and_nothing_is_lost(
+    tmp_path: Path, reply: ScriptedReply, why: str
+) -> None:
+    """From the 20th call on, of 216 in all."""
+    script = LeagueScript(lambda asked: reply if asked.request.number >= 20 else None)
+    async with script.endpoint() as endpoint:
+        settings = settings_for(endpoint, tmp_path / "a.duckdb", max_retries=0)
+        async with league_server(settings) as server:
+            league = math_league(6, rounds_per_participant=3, max_concurrent_calls=4)
+            await server.runs.CreateRun(create(league))
+            paused = await is_in_state(server, PAUSED)
+            asked = len(script.asked)
+            script.bend = None
+            await server.runs.ResumeRun(RESUME)
+            await is_in_state(server, SUCCEEDED)
+            await server.runs.RetryRun(RETRY)
+            ended = await is_in_state(server, SUCCEEDED)
+    assert paused.state_reason.startswith('provider "scripted" has ')
+    assert why in paused.state_reason
+    assert "runs.py resume math-1" in paused.state_reason
+    # Each of the six models has failed, and some were under way or in the queue before others.
+    assert asked <= 20 + 40
+    assert ended.progress.ok_steps == ended.progress.total_steps == 216
+
+
+@pytest.mark.parametrize(
+    ("reply", "cause"),
+    [
+        (failure(404, "no such model", "model_not_found"), "unknown_model"),
+        (failure(403, "not for you"), "forbidden"),
+        (failure(401, "not for you"), "unauthorized"),
+        (failure(400, "temperature cannot be above 0.1"), "bad_request"),
+        (HTML, "bad_body"),
+        (ScriptedReply(text=None), "empty_reply"),
+    ],
+    ids=["404", "403", "401", "400", "HTML", "null"],
+)
+async def test_one_model_that_is_never_served_does_not_pause_the_run(
+    tmp_path: Path, reply: ScriptedReply, cause: str
+) -> None:
+    script = LeagueScript(lambda asked: reply if asked.participant == "p2" else None)
+    async with script.endpoint() as endpoint:
+        settings = settings_for(endpoint, tmp_path / "a.duckdb", max_retries=0)
+        async with league_server(settings) as server:
+            await server.play(create(math_league(3, rounds_per_participant=2)))
+            ended = await is_in_state(server, SUCCEEDED)
+    # Two questions, and what it answers and judges in the other rounds.
+    assert ended.progress.failures[cause] >= 6
+    assert ended.progress.ok_steps > 0
 
 
 async def test_an_outage_pauses_the_run_and_it_is_played_out_later(tmp_path: Path) -> None:
