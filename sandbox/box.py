@@ -21,6 +21,7 @@ from sandbox.languages import (
     BUILD_BYTES,
     COMPILE_LIMITS,
     ENVIRONMENT,
+    TEMPORARY,
     WORK,
     WORK_BYTES,
     Language,
@@ -59,6 +60,7 @@ class Command:
         files: Files to write first, in the folder where it starts.
         compiles: It is the compiler, which may write the build folder.
         makes: File that has to be a program once it has ended well; empty for none.
+        temporary: Folder that it has for what it writes by the way; empty for the usual one.
     """
 
     argv: tuple[str, ...]
@@ -67,6 +69,7 @@ class Command:
     files: tuple[tuple[str, bytes], ...] = ()
     compiles: bool = False
     makes: str = ""
+    temporary: str = ""
 
     @classmethod
     def to_compile(cls, language: Language, source: str) -> Self:
@@ -78,6 +81,7 @@ class Command:
             files=((language.file, content),),
             compiles=True,
             makes=language.makes,
+            temporary="" if language.checks_only else TEMPORARY,
         )
 
     def frame(self) -> bytes:
@@ -92,10 +96,11 @@ class Command:
         }
         header = {
             "argv": self.argv,
-            "environment": ENVIRONMENT,
+            "environment": ENVIRONMENT | ({"TMPDIR": self.temporary} if self.temporary else {}),
             "folder": BUILD if self.compiles else WORK,
             "compiles": self.compiles,
             "makes": self.makes,
+            "temporary": self.temporary,
             "limits": limits,
             "files": [name for name, _ in self.files],
         }

@@ -11,8 +11,9 @@ from typing import TypeVar
 from sandbox.box import Box, BoxLostError, Command, fit_ahead
 from sandbox.checking import MOST_LOST, Checking, language_of
 from sandbox.engine import OVERHEAD_BYTES, Engine, MemoryTakenError
-from sandbox.languages import COMPILE_LIMITS, LANGUAGES, Language
+from sandbox.languages import BUILD_BYTES, COMPILE_LIMITS, LANGUAGES, Language
 from sandbox.model import (
+    MIB,
     Case,
     CaseResult,
     CompileResult,
@@ -36,6 +37,9 @@ _log = logging.getLogger(__name__)
 _BACK_WITHIN_S = 20.0
 _LOOK_AGAIN_S = 0.5
 _MESSAGE = 64 << 10
+# In the words of the C library and of Go: of a full folder, and of one file that is longer.
+_FULL = ("no space left on device", "file size limit exceeded")
+_NO_ROOM = f"what the compiler writes takes more than {BUILD_BYTES // MIB} MiB"
 _TOO_LARGE = "the compiled program alone takes more memory than a case may use"
 
 
@@ -244,7 +248,7 @@ class DockerRunner:
             if limiting is not None:
                 await asyncio.wait([limiting])
                 limiting.exception()
-        compiled = _compiled(facts, box.toolchains.get(language.id, ""))
+        compiled = _compiled(facts, language, box.toolchains.get(language.id, ""))
         try:
             # What checks a program may have used more than a case may for a moment.
             if limiting is None or isinstance(limiting.exception(), MemoryTakenError):
@@ -308,12 +312,16 @@ def _check_language(program: Program) -> None:
         raise UnknownLanguageError(f'no language "{program.language}"; there are: {known}')
 
 
-def _compiled(facts: ExitFacts, toolchain: str) -> CompileResult:
+def _compiled(facts: ExitFacts, language: Language, toolchain: str) -> CompileResult:
     verdict = verdict_of(facts, COMPILE_LIMITS)
-    failed = verdict in (Verdict.RUNTIME_ERROR, Verdict.OUTPUT_LIMIT)
     said = facts.unfit or (facts.stdout + facts.stderr).decode("utf-8", "replace")
+    if verdict in (Verdict.RUNTIME_ERROR, Verdict.OUTPUT_LIMIT):
+        verdict = Verdict.COMPILE_ERROR
+        # What only checks has nothing to write, and may speak of a source with these words.
+        if not language.checks_only and any(words in said.lower() for words in _FULL):
+            verdict, said = Verdict.MEMORY_LIMIT, f"{_NO_ROOM}\n{said}"
     return CompileResult(
-        verdict=Verdict.COMPILE_ERROR if failed else verdict,
+        verdict=verdict,
         message=facts.failure or said[:_MESSAGE],
         message_cut=facts.stdout_cut or facts.stderr_cut or len(said) > _MESSAGE,
         cpu_s=facts.cpu_s,

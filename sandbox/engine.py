@@ -22,7 +22,15 @@ from docker.errors import APIError, DockerException, NotFound
 
 from sandbox.images.context import LABEL, expected_label
 from sandbox.images.daemon import connect, is_silent, problem_of
-from sandbox.languages import BUILD, BUILD_BYTES, COMPILE_LIMITS, WORK, WORK_BYTES
+from sandbox.languages import (
+    BUILD,
+    BUILD_BYTES,
+    COMPILE_LIMITS,
+    SHARED,
+    SHARED_BYTES,
+    WORK,
+    WORK_BYTES,
+)
 from sandbox.model import MIB
 from sandbox.options import DockerOptions
 from sandbox.runner import UnavailableError
@@ -35,6 +43,7 @@ OVERHEAD_BYTES = 32 * MIB
 _STARTED = "import sys; sys.path[:0] = ['/opt']; from sandbox.runner import main; main()"
 _COMMAND = ["/usr/bin/python3", "-ISc", _STARTED]
 _MOST_FILES = 16384
+_MOST_SHARED = 1024
 _PROCESSES = 320
 # The kernel's own for a group, and each container's alike, whatever a daemon gives else.
 _CPU_SHARES = 1024
@@ -235,11 +244,13 @@ class Engine:
             f"rw,exec,nosuid,nodev,size={BUILD_BYTES},nr_inodes={_MOST_FILES},"
             f"mode=755,uid={compiler},gid={compiler}"
         )
+        shared = f"rw,noexec,nosuid,nodev,size={SHARED_BYTES},nr_inodes={_MOST_SHARED},mode=1777"
+        queues = "ro,noexec,nosuid,nodev,size=4k"
         options = self._options
         config: dict[str, object] = api.create_host_config(
             network_mode="none",
             read_only=True,
-            tmpfs={WORK: work, BUILD: build, "/dev/mqueue": "ro,noexec,nosuid,nodev,size=4k"},
+            tmpfs={WORK: work, BUILD: build, SHARED: shared, "/dev/mqueue": queues},
             cap_drop=["ALL"],
             cap_add=["SETUID", "SETGID", "KILL"],
             security_opt=["no-new-privileges", f"seccomp={profile()}"],

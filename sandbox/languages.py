@@ -13,7 +13,11 @@ from sandbox.model import MIB, LanguageInfo, Limits
 
 BUILD = "/build"
 WORK = "/scratch"
-BUILD_BYTES, WORK_BYTES = 256 * MIB, 64 * MIB
+# Where processes share memory by name, as `multiprocessing` and `sem_open` do.
+SHARED = "/dev/shm"  # noqa: S108 - each container's own
+BUILD_BYTES, WORK_BYTES, SHARED_BYTES = 256 * MIB, 64 * MIB, 64 * MIB
+# What compilers write by the way is as large as what they make: it has the same room.
+TEMPORARY = f"{BUILD}/.temporary"
 
 DEFAULT_LIMITS = Limits(
     cpu_s=2.0,
@@ -43,7 +47,7 @@ ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "PYTHONDONTWRITEBYTECODE": "1",
     "GO111MODULE": "off",
-    "GOCACHE": f"{WORK}/.go",
+    "GOCACHE": f"{TEMPORARY}/.go",
     "GOFLAGS": "-p=2",
 }
 

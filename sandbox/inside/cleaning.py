@@ -21,17 +21,33 @@ def empty(folder: str, users: tuple[int, ...]) -> None:
         return
     # What is within their folders is theirs alone to remove.
     for user in users:
-        pid = os.fork()
-        if pid == 0:
-            with contextlib.suppress(BaseException):
-                become_user(user)
-                os.chdir(folder)
-                _flatten(os.listdir())
-            os._exit(0)
-        os.waitpid(pid, 0)
+        _flatten_as(user, folder)
     _remove(folder)
     if left := os.listdir(folder):
         raise OSError(f"{folder} keeps {len(left)} files")
+
+
+def remove(path: str, user: int) -> None:
+    """Removes what a user has in a folder of its own, whatever it is, with all that is in it.
+
+    Raises:
+        OSError: It is still there.
+    """
+    _flatten_as(user, *os.path.split(path))
+    if os.path.lexists(path):
+        raise OSError(f"{path} is still there")
+
+
+def _flatten_as(user: int, folder: str, *names: str) -> None:
+    """Removes folders that are in a folder, all if none is named, as a user who may do it."""
+    pid = os.fork()
+    if pid == 0:
+        with contextlib.suppress(BaseException):
+            become_user(user)
+            os.chdir(folder)
+            _flatten(list(names) or os.listdir())
+        os._exit(0)
+    os.waitpid(pid, 0)
 
 
 def _remove(folder: str) -> None:
@@ -54,6 +70,9 @@ def _flatten(folders: list[str]) -> None:
     while folders:
         folder = folders.pop()
         with contextlib.suppress(OSError):
+            if os.path.islink(folder) or not os.path.isdir(folder):
+                os.unlink(folder)
+                continue
             # They may have shut out even their owner.
             os.chmod(folder, 0o700)
             _remove(folder)

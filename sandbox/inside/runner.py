@@ -12,13 +12,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from .cgroup import counters
-from .cleaning import empty
+from .cleaning import empty, remove
 from .frames import Frames
 from .made import unfit
 from .spawn import Process
 from .watch import HostGoneError, Watcher
 
 _WORK = "/scratch"
+_SHARED = "/dev/shm"  # noqa: S108 - the container's own
 _TOOLCHAINS = "/opt/sandbox/toolchains.json"
 _TERMINALS = "/dev/pts/ptmx"
 
@@ -37,9 +38,12 @@ def main() -> None:
             facts, out, err = _run(watcher, frames, header, (compiler, program))
             made = header["makes"] if facts["exit_status"] == 0 else ""
             facts["unfit"] = unfit(made) if made else ""
+            if header["temporary"]:
+                remove(header["temporary"], compiler)
             frames.send(facts, (out, err))
             # Nothing of one process is left to the next.
-            empty(_WORK, (program, compiler))
+            for folder in (_WORK, _SHARED):
+                empty(folder, (program, compiler))
     except (HostGoneError, BrokenPipeError):
         return
 
@@ -74,6 +78,7 @@ def _run(
         folder=header["folder"],
         user=users[0] if header["compiles"] else users[1],
         files=files,
+        temporary=header["temporary"],
         **header["limits"],
     )
     try:

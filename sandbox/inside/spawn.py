@@ -27,6 +27,7 @@ class Process:
         processes: Processes and threads at once.
         file_bytes: The longest that a file may become.
         files: Files to write in its folder first, as its user.
+        temporary: A folder to make there first, for what it leaves behind; empty for none.
     """
 
     argv: list[str]
@@ -40,6 +41,7 @@ class Process:
     processes: int
     file_bytes: int
     files: dict[str, bytes] = field(default_factory=dict)
+    temporary: str = ""
 
 
 def start(process: Process, stdin: int, stdout: int, stderr: int, failure: int) -> int:
@@ -56,7 +58,7 @@ def start(process: Process, stdin: int, stdout: int, stderr: int, failure: int) 
     Raises:
         OSError: Its files could not be written.
     """
-    if process.files:
+    if process.files or process.temporary:
         _write_files(process)
     # See `start.c`: a fork of this interpreter would cost more than a small program.
     cpu_s = int(_CPU_SLACK * process.cpu_s) + _CPU_SLACK
@@ -90,6 +92,8 @@ def _write_files(process: Process) -> None:
             become_user(process.user)
             os.umask(0o022)
             os.chdir(process.folder)
+            if process.temporary:
+                os.mkdir(process.temporary)
             for name, content in process.files.items():
                 with open(name, "xb") as file:
                     file.write(content)

@@ -131,6 +131,7 @@ static void keep_to(const char *folder) {
   allow(rules, "/dev/zero", LANDLOCK_ACCESS_FS_WRITE_FILE);
   allow(rules, "/dev/full", LANDLOCK_ACCESS_FS_WRITE_FILE);
   allow(rules, "/scratch", writing);
+  allow(rules, "/dev/shm", writing);
   allow(rules, folder, writing);
   must(call(__NR_landlock_restrict_self, rules, 0, 0, 0), "landlock");
   call(__NR_close, rules, 0, 0, 0);

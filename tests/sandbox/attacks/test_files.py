@@ -16,7 +16,7 @@ pytestmark = pytest.mark.docker
 _ROOMY = replace(SMALL, memory_bytes=128 << 20, cpu_s=10.0, wall_s=60.0)
 
 
-async def test_only_its_own_folder_can_be_written(runner: DockerRunner) -> None:
+async def test_only_its_own_folders_can_be_written(runner: DockerRunner) -> None:
     """The attack finds by itself every folder and every file that lets it write."""
     outcome = await attack(
         runner,
@@ -46,13 +46,12 @@ for path, names, plain in os.walk("/"):
         except OSError:
             pass
 say({"folders": folders, "files": files, "devices": devices,
-     "shm": os.path.exists("/dev/shm"), "mqueue": attempt(open, "/dev/mqueue/x", "w")})
+     "mqueue": attempt(open, "/dev/mqueue/x", "w")})
 """,
         limits=_ROOMY,
     )
     said = outcome.said()
-    assert said["folders"] == ["/scratch"]
-    assert not said["shm"]
+    assert sorted(said["folders"]) == ["/dev/shm", "/scratch"]  # noqa: S108
     assert said["mqueue"] == "EROFS"
     # Of its own process, which ends with it; writing most of them is refused as well.
     assert [name for name in said["files"] if not name.startswith("/proc/PID/")] == []
@@ -72,10 +71,11 @@ say([attempt(os.open, name, how) for name in ("/dev/ptmx", "/dev/pts/ptmx", "/de
     assert set(outcome.said()) <= {"EACCES", "ENXIO"}
 
 
-async def test_its_folder_and_the_count_of_files_are_bounded(runner: DockerRunner) -> None:
-    outcome = await attack(
-        runner,
-        """
+@pytest.mark.parametrize(("folder", "most"), [("/scratch", 16384), ("/dev/shm", 1024)])  # noqa: S108
+async def test_its_folders_and_the_count_of_files_are_bounded(
+    runner: DockerRunner, folder: str, most: int
+) -> None:
+    source = """
 written = 0
 try:
     with open("/scratch/one", "wb", buffering=0) as one, open("/scratch/two", "wb", buffering=0) as two:
@@ -92,15 +92,12 @@ try:
         number += 1
 except OSError as error:
     say([written, why, number, errno.errorcode[error.errno], len(os.listdir("/scratch"))])
-""",
-        b"",
-        b"",
-        limits=_ROOMY,
-    )
+"""
+    outcome = await attack(runner, source.replace("/scratch", folder), b"", b"", limits=_ROOMY)
     for number in range(2):
         written, why, files, then, there = outcome.said(number)
         assert written == 64 << 20
-        assert files == there < 16384
+        assert files == there < most
         assert why == then == "ENOSPC"
 
 
@@ -180,6 +177,43 @@ say([found, made])
         assert made.pop("setuid") == "done"
         # Refused by the list of calls, by the owner, or by the place.
         assert set(made.values()) <= {"EPERM", "EACCES", "EXDEV", "EBUSY", "EROFS"}, made
+
+
+async def test_nothing_that_was_shared_is_left_and_nothing_of_it_can_be_executed(
+    runner: DockerRunner,
+) -> None:
+    outcome = await attack(
+        runner,
+        """
+import mmap, shutil
+found = os.listdir("/dev/shm")
+os.chdir("/dev/shm")
+shutil.copy("/usr/bin/id", "id")
+os.chmod("id", 0o6755)
+with open("id", "rb") as file:
+    try:
+        mapped = str(mmap.mmap(file.fileno(), 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC))
+    except OSError as error:
+        mapped = errno.errorcode[error.errno]
+executed = in_child(attempt, os.execv, "/dev/shm/id", ["id"])
+os.makedirs("a/b/c")
+open("a/b/c/file", "w").close()
+for folder in ("a/b/c", "a/b", "a"):
+    os.chmod(folder, 0)
+os.symlink("/scratch", "link")
+held = os.open("held", os.O_CREAT | os.O_RDWR)
+os.ftruncate(held, 1 << 20)
+say([found, mapped, executed, attempt(os.chmod, "/dev/shm", 0), attempt(os.rmdir, "/dev/shm"),
+     attempt(os.mknod, "device", 0o600 | 0o020000, os.makedev(1, 3))])
+""",
+        b"",
+        b"",
+    )
+    for number in range(2):
+        found, mapped, executed, *others = outcome.said(number)
+        assert found == []
+        assert (mapped, executed) == ("EPERM", "EACCES")
+        assert set(others) <= {"EPERM", "EACCES", "EBUSY"}, others
 
 
 async def test_deep_folders_are_removed(runner: DockerRunner) -> None:

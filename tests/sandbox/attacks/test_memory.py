@@ -44,6 +44,10 @@ _BOMBS = {
         int status; while (wait(&status) > 0) if (status) return 1;""",
     "stack": """volatile char piece[200 << 20];
         for (long at = sizeof piece; at > 0; at -= 4096) piece[at - 1] = 1;""",
+    "shared files and more": f"""char *piece = malloc({_MIB});
+        int file = open("/dev/shm/x", O_CREAT | O_WRONLY, 0600);
+        for (int number = 0; number < 63; number++) write(file, piece, {_MIB});
+        {_MOST} memset(malloc({_MIB}), 1, {_MIB});""",
     "files and more": f"""char *piece = malloc({_MIB}); int file = open("x", O_CREAT | O_WRONLY, 0600);
         for (int number = 0; number < 63; number++) write(file, piece, {_MIB});
         {_MOST} memset(malloc({_MIB}), 1, {_MIB});""",
