@@ -257,7 +257,6 @@ class Call:
     served_model: str = ""
     response_format: str = ""
     request_sha256: str = ""
-    raw_reply: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from itertools import combinations
 from operator import add
 
-from analysis.accuracy import SOURCE, interval
-from analysis.dataset import Dataset, Run
+from analysis.accuracy import SOURCE
+from analysis.dataset import Dataset, Round, Run
+from analysis.intervals import interval
 from analysis.kendall import added, pair_counts
 from analysis.marks import mean
 from analysis.origins import origins
 from analysis.pass_rates import answer_rate
 from analysis.rated import COUNTS, inverted_share, outdated_judges, scores_by_judge, tally, tau_of
 from analysis.resampling import STANDARD, Drawing, resampled_sums
+from analysis.wording import listed
 
 SHOWN, HIDDEN = "shown", "hidden"
 
@@ -82,7 +84,7 @@ class EvidenceEffect:
         judges: One entry for each judge of both, in league order.
         overall: All of them together.
         agreement: Tau-b between the judges, pairs of judges added up, in each.
-        also: Other options in which the runs differ: then the effect is not that of
+        also: What else differs between the runs, in words: then the effect is not that of
             evidence alone.
         questions: Questions with scores in both.
         outdated: Scores left out, as the evidence that their judge saw is not what the pass
@@ -139,7 +141,6 @@ def _compare(shown: Run, hidden: Run, drawing: Drawing) -> EvidenceEffect:
     scores = _common(shown, hidden)
     questions = sorted({item.round for item in scores})
     both = [judge for judge in shown.judges if judge in hidden.judges]
-    options = ("identity", "order", "seed")
     return EvidenceEffect(
         shown=shown.id,
         hidden=hidden.id,
@@ -149,7 +150,7 @@ def _compare(shown: Run, hidden: Run, drawing: Drawing) -> EvidenceEffect:
         ),
         overall=_effect("", scores, questions, drawing),
         agreement=_agreement(scores, questions, drawing),
-        also=tuple(name for name in options if getattr(shown, name) != getattr(hidden, name)),
+        also=_differences(shown, hidden, both),
         questions=len(questions),
         outdated=sum(
             len(marks)
@@ -161,6 +162,49 @@ def _compare(shown: Run, hidden: Run, drawing: Drawing) -> EvidenceEffect:
         resamples=drawing.resamples,
         seed=drawing.seed,
     )
+
+
+_OPTIONS = {
+    "identity": "identity",
+    "order": "order",
+    "seed": "seed",
+    "prompts_sha256": "prompts",
+    "server_version": "version of the server",
+}
+
+
+def _differences(shown: Run, hidden: Run, judges: Sequence[str]) -> tuple[str, ...]:
+    """Returns what else differs between two judgings that may bear on the scores of judges."""
+    found = [
+        told for name, told in _OPTIONS.items() if getattr(shown, name) != getattr(hidden, name)
+    ]
+    settings = [
+        {p.id: (p.provider, p.model, p.settings) for p in run.participants}
+        for run in (shown, hidden)
+    ]
+    others = [judge for judge in judges if settings[0].get(judge) != settings[1].get(judge)]
+    if others:
+        found.append(f"model or settings of {listed(others)}")
+    again = {round_.index: round_ for round_ in hidden.rounds}
+    lists = [
+        str(round_.index)
+        for round_ in shown.rounds
+        if round_.index in again and _lists_differ(round_, again[round_.index])
+    ]
+    if lists:
+        rounds = "round" if len(lists) == 1 else "rounds"
+        found.append(f"answers that judges were shown in {rounds} {listed(lists)}")
+    return tuple(found)
+
+
+def _lists_differ(one: Round, other: Round) -> bool:
+    """Says whether a judge scored other answers in one judging of a round than in the other."""
+    scored = [
+        {j.judge: {mark.answerer for mark in j.marks} for j in each.judgments if j.marks}
+        for each in (one, other)
+    ]
+    both = scored[0].keys() & scored[1].keys()
+    return any(scored[0][judge] != scored[1][judge] for judge in both)
 
 
 def _common(shown: Run, hidden: Run) -> list[_Scores]:

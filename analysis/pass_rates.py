@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from analysis.dataset import Answer, Dataset, Execution, Question, Round
+from analysis.intervals import wilson
 from analysis.marks import finite, mean
 from analysis.origins import distinct_rounds
 from analysis.resampling import STANDARD, Drawing, spreads
@@ -43,7 +44,8 @@ class PassRate:
         answered: Rounds that the model gave an answer in.
         perfect: Rounds in which its program passed every case.
         not_compiled: Rounds in which its program did not compile.
-        low: Lower end of the interval of `value`; `None` below two rounds.
+        low: Lower end of the interval of `value`; `None` below two rounds. Where every
+            round has the same rate it is Wilson's on the number of rounds.
         high: Upper end.
         level: Level of the interval.
         resamples: Resamples of questions behind it.
@@ -121,18 +123,21 @@ def pass_rates(dataset: Dataset, drawing: Drawing = STANDARD) -> tuple[PassRate,
     found = []
     for model, column in columns.items():
         there = [rate for rate in column if rate is not None]
-        around = spread.get(model)
+        value, around = mean(there), spread.get(model)
+        low, high = (around.low, around.high) if around else (None, None)
+        if around and low is None and value is not None:
+            low, high = wilson(value, len(there), drawing.level)
         own = [a for round_ in rounds for a in round_.answers if a.answerer == model]
         found.append(
             PassRate(
                 model=model,
-                value=mean(there),
+                value=value,
                 rounds=len(there),
                 answered=sum(answer.result.outcome == "ok" for answer in own),
                 perfect=sum(rate == 1 for rate in there),
                 not_compiled=sum(_failed_to_compile(answer.execution) for answer in own),
-                low=around.low if around else None,
-                high=around.high if around else None,
+                low=low,
+                high=high,
                 level=drawing.level,
                 resamples=drawing.resamples,
                 seed=drawing.seed,

@@ -228,11 +228,14 @@ def effects_sheet(sheet: Worksheet, effects: Sequence[EvidenceEffect]) -> None:
     for figure in ("Tau-b with pass rates", "Failing above passing", "Tau-b between judges"):
         headers += [f"{figure}, shown", f"{figure}, hidden", f"{figure}, difference"]
         headers += [f"{figure}, low", f"{figure}, high", f"{figure}, pairs"]
+    headers += ["The runs also differ in"]
     body: list[list[Value]] = []
     for effect in effects:
         head: list[Value] = [effect.shown, effect.hidden]
-        body += [[*head, *_effect_cells(judge)] for judge in effect.judges]
-        body.append([*head, *_effect_cells(effect.overall), *_paired_cells(effect.agreement)])
+        also = "; ".join(effect.also) or None
+        body += [[*head, *_effect_cells(judge), *[None] * 6, also] for judge in effect.judges]
+        agreement = _paired_cells(effect.agreement)
+        body.append([*head, *_effect_cells(effect.overall), *agreement, also])
     figures = [*[_TWO] * 5, _COUNT, *[_SHARE] * 5, _COUNT, *[_TWO] * 5, _COUNT]
     table(sheet, headers, body, formats=["", "", "", _COUNT, _TWO, "0.0", *figures], frozen=3)
 

@@ -43,17 +43,19 @@ class Spread:
     """What the resamples say of one model.
 
     Attributes:
-        low: Lower end of the interval of the score.
+        low: Lower end of the interval of the score; `None` where the score is the same in
+            every round: rounds that are all alike do not show how others would differ.
         high: Upper end.
-        best: Best place within the interval of places.
+        best: Best place within the interval of places; `None` where neither the score nor
+            the place ever changes.
         worst: Worst place within it.
         drawn: Resamples in which the model had a marked answer.
     """
 
-    low: float
-    high: float
-    best: int
-    worst: int
+    low: float | None
+    high: float | None
+    best: int | None
+    worst: int | None
     drawn: int
 
 
@@ -119,9 +121,12 @@ def bounds(values: Sequence[float], level: float = LEVEL) -> tuple[float, float]
 
 def _spread(scores: list[float], places: list[int], level: float) -> Spread:
     """Cuts both tails of the scores and of the places."""
-    low, high = bounds(scores, level)
-    best, worst = bounds(places, level)
-    return Spread(low=low, high=high, best=int(best), worst=int(worst), drawn=len(scores))
+    alike = max(scores) - min(scores) <= TIE
+    low, high = (None, None) if alike else bounds(scores, level)
+    best = worst = None
+    if not alike or min(places) < max(places):
+        best, worst = map(int, bounds(places, level))
+    return Spread(low=low, high=high, best=best, worst=worst, drawn=len(scores))
 
 
 def resampled_sums(columns: Sequence[Sequence[float]], drawing: Drawing) -> Iterator[list[float]]:

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from analysis.calls import call_summaries
-from analysis.dataset import Dataset, Run
+from analysis.dataset import Dataset
 from analysis.page import Findings
 from analysis.scores import setter_answerer_matrix, tie_sentence
 
@@ -33,7 +33,7 @@ def run_json(dataset: Dataset, findings: Findings, *, notes: Sequence[str] = ())
         "subject": dataset.subject,
         "coverage_warning": covered.warning,
         "notes": list(notes),
-        "runs": [_run(run) for run in dataset.runs],
+        "runs": [asdict(run) for run in dataset.runs],
         "round_scores": findings.rows,
         "standings": [
             asdict(standing) | {"coverage": standing.coverage} for standing in findings.standings
@@ -61,16 +61,6 @@ def run_json(dataset: Dataset, findings: Findings, *, notes: Sequence[str] = ())
     }
     plain: dict[str, Any] = _plain(content)
     return plain
-
-
-def _run(run: Run) -> dict[str, Any]:
-    """Returns a run with its league and rounds, and every call but its raw reply."""
-    fields = asdict(run)
-    fields["calls"] = [
-        {name: value for name, value in call.items() if name != "raw_reply"}
-        for call in fields["calls"]
-    ]
-    return fields
 
 
 def _plain(value: Any) -> Any:

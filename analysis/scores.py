@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from analysis.dataset import Dataset, Round, Run
 from analysis.marks import Received, finite, mean, received
 from analysis.resampling import LEVEL, RESAMPLES, SEED, TIE, spreads
+from analysis.wording import listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,6 +277,8 @@ def _standard_error(column: Sequence[float | None]) -> float | None:
 # A percentile interval from so few rounds covers clearly less than its level says:
 # for the mean of n values it is about sqrt((n-1)/n) times t/z too narrow, a tenth at 8.
 ENOUGH_ROUNDS = 8
+# From fewer rounds it says nothing at all.
+LEAST_ROUNDS = 3
 
 
 def tie_sentence(table: Sequence[Standing]) -> str:
@@ -289,21 +292,30 @@ def tie_sentence(table: Sequence[Standing]) -> str:
         return "No answer has been marked yet, so nobody leads."
     leaders = [standing for standing in ranked if standing.place == 1]
     if len(leaders) > 1:
-        return f"{_listed([s.model for s in leaders])} share the lead."
+        return f"{listed([s.model for s in leaders])} share the lead."
     leader = leaders[0]
-    if leader.low is None:
-        return f"{leader.model} leads, but too few rounds were marked to say how surely."
+    fewest = min(standing.rounds for standing in ranked)
+    if fewest < LEAST_ROUNDS:
+        rounds = "1 round" if fewest == 1 else f"{fewest} rounds"
+        return (
+            f"{leader.model} leads, but whether anybody else is as good cannot be told yet: "
+            f"too few rounds to tell, {rounds} behind a score."
+        )
+    if unsure := [standing.model for standing in ranked if standing.low is None]:
+        why = f"the score of {listed(unsure)} is the same in every round"
+        return (
+            f"{leader.model} leads, but whether anybody else is as good cannot be told: "
+            f"{why if leader.resamples else 'nothing was resampled'}, so there is no interval."
+        )
     level = f"{leader.level:.0%}".replace("%", " %")
     close = [standing.model for standing in ranked if _inseparable(leader, standing)]
     if not close:
         said = f"{leader.model} leads, and nobody else is within its {level} interval."
     else:
-        verb = "is" if len(close) == 1 else "are"
         said = (
-            f"{leader.model} leads, but {_listed(close)} {verb} within its {level} interval or "
-            "the other way round: on these questions they cannot be told apart."
+            f"{leader.model} leads, but on these questions {listed(close)} cannot be told "
+            "apart from it."
         )
-    fewest = min(standing.rounds for standing in ranked)
     if fewest < ENOUGH_ROUNDS:
         said += (
             f" With {fewest} rounds behind a score the intervals are too narrow: play more "
@@ -318,8 +330,3 @@ def _inseparable(leader: Standing, other: Standing) -> bool:
         return False
     within = leader.low is not None and other.answer_score >= leader.low
     return within or (other.high is not None and other.high >= leader.answer_score)
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Joins names for a sentence."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.accuracy import accuracy, wilson
+from analysis.accuracy import accuracy
 from analysis.dataset import Dataset
+from analysis.intervals import wilson
 from analysis.rated import inverted_share, tally, tau_of
 from analysis.resampling import Drawing
 from tests.support.datasets import Holes, Recipe, league_run

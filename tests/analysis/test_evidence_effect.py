@@ -100,6 +100,41 @@ def test_other_differences_are_named() -> None:
     other = replace(rejudged(run, "again"), order="fixed", seed=9)
     (found,) = evidence_effects(Dataset(runs=(run, other)), FEW)
     assert found.also == ("order", "seed")
+    warmer = [
+        replace(p, settings={"temperature": "2"}) if p.id == "model-b" else p
+        for p in run.participants
+    ]
+    other = replace(
+        rejudged(run, "again"),
+        prompts_sha256="b" * 64,
+        server_version="9",
+        participants=tuple(warmer),
+    )
+    (found,) = evidence_effects(Dataset(runs=(run, other)), FEW)
+    assert found.also == (
+        "prompts",
+        "version of the server",
+        "model or settings of model-b",
+    )
+    # Who does not judge has no say in it.
+    other = replace(other, judges=("model-a", "model-c"))
+    (found,) = evidence_effects(Dataset(runs=(run, other)), FEW)
+    assert found.also == ("prompts", "version of the server")
+
+
+def test_an_answer_that_one_judging_did_not_have_is_named() -> None:
+    run = base(n=4, cycles=1)
+    fewer = league_run(
+        Recipe(
+            n=4,
+            cycles=1,
+            subject="programming",
+            programs=True,
+            holes=Holes(answers=[(1, "model-b"), (3, "model-a")]),
+        )
+    )
+    (found,) = evidence_effects(Dataset(runs=(run, rejudged(fewer, "again"))), FEW)
+    assert found.also == ("answers that judges were shown in rounds 1 and 3",)
 
 
 def test_runs_of_other_answers_are_not_compared() -> None:

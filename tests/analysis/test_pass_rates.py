@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from analysis.dataset import Dataset, QuestionCheck
+from analysis.intervals import wilson
 from analysis.pass_rates import answer_rate, model_runs, pass_rates
 from analysis.resampling import Drawing
 from analysis.scores import standings
@@ -31,6 +32,10 @@ def test_means_over_the_rounds_that_have_one() -> None:
     assert (a.low, a.high) == (0, 0.5)
     # One round says nothing of how others would have gone.
     assert c.low is None
+    # Two that are all alike say little, and a bootstrap of them would say all.
+    assert (b.low, b.high) == wilson(1, 2)
+    assert b.low is not None
+    assert b.low < 0.5
 
 
 def test_a_missing_answer_has_no_pass_rate() -> None:

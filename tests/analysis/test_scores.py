@@ -185,13 +185,55 @@ def test_tie_sentences() -> None:
     assert "nobody leads" in tie_sentence(
         standings(league(Recipe(n=3, holes=Holes(void=[1, 2, 3]))))
     )
-    clear = league(Recipe(n=4, cycles=3, subject="programming"))
+    clear = league(Recipe(n=4, cycles=3, subject="programming", noise=0.02))
     assert tie_sentence(standings(clear)).startswith("model-a leads, and nobody else")
     names = [f"m{i}" for i in range(4)]
     abilities = dict.fromkeys(names, 0.5)
     close = Recipe(names=names, abilities=abilities, noise=0.3, subject="programming")
     assert "cannot be told apart" in tie_sentence(standings(league(close)))
-    assert "too few rounds" in tie_sentence(standings(clear, resamples=0))
+    assert "nothing was resampled" in tie_sentence(standings(clear, resamples=0))
+
+
+@pytest.mark.parametrize(
+    ("scores", "told"),
+    [
+        ([(9, 1)], "too few rounds to tell, 1 round behind a score."),
+        ([(9, 1), (8, 2)], "too few rounds to tell, 2 rounds behind a score."),
+        # A bootstrap of equal values says nothing, however many there are.
+        ([(9, 1)] * 4, "the score of a and b is the same in every round, so there is no interval."),
+        ([(9, 1), (9, 2), (9, 1)], "the score of a is the same in every round"),
+        ([(9, 1), (8, 2), (9, 1)], "nobody else is within its 95 % interval. With 3 rounds"),
+        ([(9, 1), (1, 8), (9, 3)], "a leads, but on these questions b cannot be told apart from"),
+        ([(9, 1), (8, 2), (9, 3)] * 3, "a leads, and nobody else is within its 95 % interval."),
+    ],
+)
+def test_a_lead_is_sure_only_where_rounds_can_show_it(
+    scores: list[tuple[float, float]], told: str
+) -> None:
+    rows = [
+        RoundScore(run="1", round=index, setter="c", answerer=name, value=value)
+        for index, pair in enumerate(scores, 1)
+        for name, value in zip("ab", pair, strict=True)
+    ]
+    found = standings_of(rows, ["a", "b", "c"])
+    said = tie_sentence(found)
+    assert said.startswith("a leads, ")
+    assert told in said
+    sure = "nobody else" in said
+    assert not sure or all(s.low is not None for s in found if s.rounds)
+
+
+def test_equal_scores_have_no_interval_of_no_width() -> None:
+    rows = [
+        RoundScore(run="1", round=index, setter="c", answerer=name, value=value)
+        for index in range(1, 6)
+        for name, value in (("a", 7.0), ("b", 2.0 * index))
+    ]
+    a, b, _ = standings_of(rows, ["a", "b", "c"])
+    assert (a.low, a.high) == (None, None)
+    assert b.low is not None
+    # Others change, and its place with them.
+    assert (a.best, a.worst) == (1, 2)
 
 
 def test_unseparated_models_have_wide_places() -> None:
