@@ -70,7 +70,8 @@ class Language:
 
     Attributes:
         id: By which a program names it.
-        title: Its name for people.
+        title: Its name for people, with the version that programs must be written for: who
+            writes one is told this and no more, and would write for a newer one.
         file: Name of the file that holds the source.
         compile: Command that compiles, or checks the syntax, in `/build`.
         run: Command that runs what was compiled, in `/scratch`.
@@ -142,7 +143,7 @@ LANGUAGES = {
     for language in (
         Language(
             id="python",
-            title="Python 3",
+            title="Python 3.11",
             file="main.py",
             # Syntax alone: the same errors that running it would give, before any case.
             compile=(
@@ -154,12 +155,12 @@ LANGUAGES = {
             checks_only=True,
             time_factor=2.0,
         ),
-        _c("c", "C17", "main.c", "/usr/bin/gcc", "-std=gnu17"),
-        _c("cpp", "C++20", "main.cpp", "/usr/bin/g++", "-std=gnu++20"),
-        _c("cpp17", "C++17", "main.cpp", "/usr/bin/g++", "-std=gnu++17"),
+        _c("c", "C17 (GCC 12)", "main.c", "/usr/bin/gcc", "-std=gnu17"),
+        _c("cpp", "C++20 (GCC 12)", "main.cpp", "/usr/bin/g++", "-std=gnu++20"),
+        _c("cpp17", "C++17 (GCC 12)", "main.cpp", "/usr/bin/g++", "-std=gnu++17"),
         Language(
             id="java",
-            title="Java",
+            title="Java 17",
             file="Main.java",
             compile=(
                 "/usr/bin/javac", "-J-XX:+UseSerialGC", "-J-XX:TieredStopAtLevel=1", "-J-Xmx512m",
@@ -176,7 +177,7 @@ LANGUAGES = {
         ),
         Language(
             id="javascript",
-            title="JavaScript (Node)",
+            title="JavaScript (Node.js 18)",
             file="main.js",
             compile=(
                 "/usr/bin/node", "--experimental-vm-modules", "--no-warnings",
@@ -193,7 +194,7 @@ LANGUAGES = {
         ),
         Language(
             id="go",
-            title="Go",
+            title="Go 1.19",
             file="main.go",
             compile=("/usr/bin/go", "build", "-o", "main", "main.go"),
             run=(f"{BUILD}/main",),
@@ -201,7 +202,7 @@ LANGUAGES = {
         ),
         Language(
             id="rust",
-            title="Rust",
+            title="Rust 1.63 (edition 2021)",
             file="main.rs",
             compile=("/usr/bin/rustc", "--edition=2021", "-O", "-o", "main", "main.rs"),
             run=(f"{BUILD}/main",),

@@ -36,6 +36,7 @@ def test_languages_of_fences_without_a_name(language: str, text: str) -> None:
     ("name", "language"),
     [
         *((id_, id_) for id_ in LANGUAGES),
+        *((each.title, each.id) for each in LANGUAGES.values()),
         ("Python3", "python"),
         ("Python 3.11", "python"),
         ("python3.12", "python"),

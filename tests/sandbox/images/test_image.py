@@ -1,6 +1,7 @@
 """The image itself: what programs find in it, and what makes their start quick."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -44,6 +45,25 @@ def test_each_language_has_the_version_of_its_tools(run: Run) -> None:
     for language in LANGUAGES.values():
         number = toolchains[language.id].split()[-1]
         assert number in run(*language.version)
+
+
+def test_each_title_names_the_version_that_the_image_has(run: Run) -> None:
+    """From the title alone people and models know what to write for."""
+    toolchains = json.loads(run("cat", "/opt/sandbox/toolchains.json"))
+
+    for language in LANGUAGES.values():
+        named = re.search(r"(?:Python|GCC|Java|Node\.js|Go|Rust) ([\d.]+)", language.title)
+        assert named, language.title
+        version = toolchains[language.id].split()[-1]
+        assert f"{version}.".startswith(f"{named[1]}."), (language.title, version)
+
+
+def test_each_title_names_the_standard_that_is_asked_for() -> None:
+    standards = {"c": "gnu17", "cpp": "gnu++20", "cpp17": "gnu++17", "rust": "2021"}
+
+    for id_, standard in standards.items():
+        assert standard in " ".join(LANGUAGES[id_].compile)
+        assert standard.removeprefix("gnu") in LANGUAGES[id_].title
 
 
 @pytest.mark.parametrize("id_", ["cpp", "cpp17"])

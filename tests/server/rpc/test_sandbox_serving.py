@@ -150,7 +150,7 @@ async def test_languages_come_with_versions_and_limits(tmp_path: Path) -> None:
     assert listed.problem == ""
     assert {each.toolchain for each in listed.languages} == {"Scripted 1"}
     java = next(each for each in listed.languages if each.name == "java")
-    assert java.title == "Java"
+    assert java.title == "Java 17"
     assert java.default_limits.cpu_time.ToTimedelta().total_seconds() == 4
     assert java.default_limits.memory_bytes == 512 << 20
     assert listed.max_limits.cpu_time.ToTimedelta().total_seconds() == 60
