@@ -71,7 +71,7 @@ def _has_pass_rates(answer: result_service_pb2.GetStandingsResponse) -> bool:
 
 
 def _pass_rate(item: result_service_pb2.Standing) -> Text:
-    """Returns the mean pass rate, cut so that only what is complete is 100 %."""
+    """Returns the mean pass rate and its rounds; only what is complete is 100 %."""
     if not item.HasField("pass_rate"):
         return Text(_NONE)
     return Text(f"{percent_of_share(item.pass_rate)} ({item.pass_rate_rounds})")

@@ -10,7 +10,7 @@ from tests.support.scripted_endpoint import ScriptedEndpoint, ScriptedReply
 from tests.support.scripted_league import Asked, LeagueScript
 from tests.support.server_process import league_file, run_script, server_process, settings_file
 
-WARNING = "Only 20 of 36 planned marks (55.5 %) arrived;"
+WARNING = "Only 20 of 36 planned marks (55.6 %) arrived;"
 
 
 def _bent(asked: Asked) -> ScriptedReply | None:
