@@ -1,12 +1,12 @@
 """Asks an endpoint which models it has, and says clearly why it cannot be used."""
 
 import asyncio
-import difflib
 import functools
 import heapq
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, TypeGuard
 
 import httpx2
@@ -146,7 +146,7 @@ def unknown_model(name: str, model: str, known: Collection[str]) -> str:
             return ""
     wanted = _grams(model)
     alike = heapq.nlargest(_COMPARED, known, key=lambda listed: len(wanted & _grams(listed)))
-    near = difflib.get_close_matches(model, alike, n=_NEAR_MATCHES, cutoff=0.4)
+    near = get_close_matches(model, alike, n=_NEAR_MATCHES, cutoff=0.4)
     near = near or sorted(known)[:_NEAR_MATCHES]
     return (
         f'provider "{name}" has no model "{excerpt(model)}"; '

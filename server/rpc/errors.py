@@ -43,6 +43,8 @@ _RETRY_S = 5
 # A status travels in metadata, of which gRPC takes 8 KiB without a word.
 _MAX_MESSAGE = 1500
 _MAX_PROBLEMS = 10
+_MAX_NAME = 200
+_MAX_WHY = 300
 
 CODES: dict[type[LeagueError], Any] = {
     InvalidRequestError: code_pb2.INVALID_ARGUMENT,
@@ -76,8 +78,9 @@ def code_of(error: LeagueError) -> int:
 
 def status_of(error: LeagueError) -> status_pb2.Status:
     """Returns an error as the wire has it, with all its details."""
-    status = status_pb2.Status(code=code_of(error), message=error.message[:_MAX_MESSAGE])
-    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
+    status = status_pb2.Status(code=code_of(error), message=_sent(error.message, _MAX_MESSAGE))
+    metadata = {name: _sent(value, _MAX_MESSAGE) for name, value in error.metadata.items()}
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
     for detail in (info, *_details(error)):
         packed = any_pb2.Any()
         packed.Pack(detail)
@@ -114,7 +117,16 @@ def _precondition(kind: str, problems: Any) -> error_details_pb2.PreconditionFai
 
 def _first(problems: Mapping[str, str]) -> list[tuple[str, str]]:
     """Returns as many problems as fit into the metadata of a response, each cut to a bound."""
-    return [(name[:200], why[:300]) for name, why in list(problems.items())[:_MAX_PROBLEMS]]
+    first = list(problems.items())[:_MAX_PROBLEMS]
+    return [(_sent(name, _MAX_NAME), _sent(why, _MAX_WHY)) for name, why in first]
+
+
+def _sent(text: str, bound: int) -> str:
+    """Returns the beginning of a text as a message can carry it.
+
+    What others wrote, such as the name of a model, may hold half a surrogate pair.
+    """
+    return text[:bound].encode("utf-8", "replace").decode("utf-8")
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
@@ -208,7 +220,12 @@ async def _abort(
     if isinstance(error, LeagueError):
         if isinstance(error, StoreError):
             _log.error("store failed", extra={"rpc": method}, exc_info=error)
-        await context.abort_with_status(rpc_status.to_status(status_of(error)))
+        try:
+            status = rpc_status.to_status(status_of(error))
+        except Exception as unforeseen:  # noqa: BLE001 - its text must not leave the server
+            error = unforeseen
+        else:
+            await context.abort_with_status(status)
     incident = uuid.uuid4().hex[:12]
     _log.error("rpc failed", extra={"rpc": method, "incident": incident}, exc_info=error)
     await context.abort(
