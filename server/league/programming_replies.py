@@ -33,6 +33,8 @@ from server.league.replies import too_long
 MAX_CASES = 1000
 # Where a setter chooses "floats" and gives no tolerance.
 DEFAULT_TOLERANCE = 1e-6
+# With a relative one of 1, "0" would be right whatever is expected.
+MOST_TOLERANCE = 0.01
 
 _INPUT_KEYS = ("input", "stdin", "in")
 _OUTPUT_KEYS = ("output", "expected", "expected_output", "stdout", "out")
@@ -267,8 +269,8 @@ def _bound(value: Any, default: float) -> float:
         number = float(value) if isinstance(value, str | int | float) else math.nan
     except (ValueError, OverflowError):
         number = math.nan
-    if isinstance(value, bool) or not 0 <= number <= 1:
+    if isinstance(value, bool) or not 0 <= number <= MOST_TOLERANCE:
         raise _UnreadableError(
-            "checker_unknown", 'the tolerance of "checker" was not within 0 and 1'
+            "checker_unknown", f'the tolerance of "checker" was not within 0 and {MOST_TOLERANCE}'
         )
     return number

@@ -82,7 +82,7 @@ def programming_question_shape(max_output_tokens: int | None) -> Schema:
     kinds = ["tokens", "exact", "floats"]
     checker: dict[str, Schema] = {
         "kind": {"type": "string", "enum": kinds},
-        "tolerance": {"type": "number", "minimum": 0, "maximum": 1},
+        "tolerance": {"type": "number", "minimum": 0, "maximum": 0.01},
     }
     properties: dict[str, Schema] = {
         "principle": text["principle"],

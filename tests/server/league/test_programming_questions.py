@@ -148,6 +148,11 @@ def test_cases_may_be_named_or_none() -> None:
         ({"checker": {"kind": "floats", "tolerance": -1}}, "checker_unknown"),
         ({"checker": {"kind": "floats", "tolerance": "small"}}, "checker_unknown"),
         ({"checker": {"kind": "floats", "tolerance": True}}, "checker_unknown"),
+        # "0" would be right for 123456.
+        ({"checker": {"kind": "floats", "tolerance": 1}}, "checker_unknown"),
+        ({"checker": {"kind": "floats", "tolerance": 0.011}}, "checker_unknown"),
+        ({"checker": {"kind": "floats", "absolute": 0.5, "relative": 0}}, "checker_unknown"),
+        ({"checker": {"kind": "floats", "relative": 0.02}}, "checker_unknown"),
         ({"checker": {"kind": "floats", "absolute": float("nan")}}, "checker_unknown"),
         ({"checker": {"kind": "program", "code": ""}}, "code_empty"),
         ({"checker": "program"}, "code_empty"),
@@ -168,9 +173,9 @@ def test_a_question_that_cannot_be_used_says_why(parts: dict[str, Any], cause: s
         ({"checker": " exact match "}, Exact()),
         ({"checker": "float"}, Floats(1e-6, 1e-6)),
         ({"checker": "floats", "tolerance": "1e-9"}, Floats(1e-9, 1e-9)),
-        ({"checker": {"kind": "floats", "tolerance": 0.5}}, Floats(0.5, 0.5)),
-        ({"checker": {"type": "floats", "absolute": 0.1}}, Floats(0.1, 0.0)),
-        ({"checker": {"type": "floats", "absolute": 0.1, "relative": 0}}, Floats(0.1, 0.0)),
+        ({"checker": {"kind": "floats", "tolerance": 0.01}}, Floats(0.01, 0.01)),
+        ({"checker": {"type": "floats", "absolute": 0.001}}, Floats(0.001, 0.0)),
+        ({"checker": {"type": "floats", "absolute": 1e-2, "relative": 0}}, Floats(0.01, 0.0)),
     ],
 )
 def test_forms_of_a_checker(parts: dict[str, Any], checker: object) -> None:

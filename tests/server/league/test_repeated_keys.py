@@ -19,7 +19,7 @@ from server.league.replies import (
 
 QUESTION = """{"principle": "p", "problem": "q", "language": "python", "solution": "x",
  "cases": [{"input": "1", "output": "1"}], "marking_scheme": "m",
- "checker": {"kind": "floats", "tolerance": 0.5},
+ "checker": {"kind": "floats", "tolerance": 0.001},
  "generator": {"language": "python", "code": "g", "inputs": ["5"]}}"""
 
 
