@@ -1,6 +1,6 @@
 """Verdicts as one character each and in words, the same on the page and in a terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from analysis.dataset import Execution, Question, QuestionCheck
 from analysis.pass_rates import ACCEPTED, COMPILE_ERROR, NOT_RUN, SANDBOX_ERROR
@@ -85,9 +85,17 @@ def outcome_words(execution: Execution, check: QuestionCheck | None) -> str:
         if case.name not in disputed and case.verdict != SANDBOX_ERROR
     ]
     if not counted:
-        return f"{language}: compiles; no case to run it on, so no pass rate"
+        return f"{language}: compiles; {_uncounted(execution, disputed)}, so no pass rate"
     share = percent_of(sum(counted), len(counted))
     return f"{language}: passed {sum(counted)} of {len(counted)} cases ({share})"
+
+
+def _uncounted(execution: Execution, disputed: Collection[str]) -> str:
+    """Says why no case counts for a program that compiles."""
+    lost = sum(case.name not in disputed for case in execution.cases)
+    reasons = [(len(execution.cases) - lost, "disputed"), (lost, "lost by the sandbox")]
+    told = " and ".join(f"{cases} {reason}" for cases, reason in reasons if cases)
+    return f"no case counts, {told}" if told else "no case to run it on"
 
 
 def failures(execution: Execution) -> list[str]:

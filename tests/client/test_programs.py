@@ -299,8 +299,15 @@ def test_verdicts_in_words() -> None:
     assert outcome_words(execution("C"), VERIFIED).endswith(": compile error, passes no case")
     none = records.QuestionCheck(verified=False)
     assert outcome_words(execution("C", none), none).endswith(": compile error")
-    assert "no pass rate" in outcome_words(execution("....", none), none)
-    assert "no pass rate" in outcome_words(execution("SSSS"), VERIFIED)
+    told = outcome_words(execution("....", none), none)
+    assert told.endswith(": compiles; no case to run it on, so no pass rate")
+    lost = outcome_words(execution("SSSS"), VERIFIED)
+    assert lost.endswith(": compiles; no case counts, 4 lost by the sandbox, so no pass rate")
+    check = replace(VERIFIED, disputed=("1", "2", "3"))
+    told = outcome_words(execution(".W.S", check), check)
+    assert "no case counts, 3 disputed and 1 lost by the sandbox, so no pass rate" in told
+    check = replace(VERIFIED, disputed=VERIFIED.kept)
+    assert "no case counts, 4 disputed, so no" in outcome_words(execution("W.SW", check), check)
     odd = records.Execution(
         language="",
         compile_verdict="accepted",
