@@ -1,7 +1,7 @@
 """Reads programs out of replies, with every character that they have.
 
 What JSON gives is the program. It is not stripped, and what mathematics needs (see
-`reading.as_formulas`) is not done to it: a tab or a form feed in a program is meant. A fence
+`texts.as_formulas`) is not done to it: a tab or a form feed in a program is meant. A fence
 is taken off only where it cannot be a part of the program.
 """
 
@@ -16,7 +16,7 @@ from sandbox.recognition import Clue, recognise
 from server.league.escapes import is_doubtful, with_valid_escapes
 from server.league.fences import FENCE_LINE, fences
 from server.league.programs import Code
-from server.league.reading import JsonObject, Unreadable, conflict, is_given, said
+from server.league.reading import JsonObject, Unreadable, conflict, is_begun, said
 
 MAX_CODE_BYTES = 1 << 20
 # Keys under which models give a program, the one that is asked for first.
@@ -98,7 +98,7 @@ def read_fenced(reply: str) -> Code | None:
     fenced = fences(text)
     if len(fenced.ends) != 1 or fenced.is_unclosed:
         return None
-    if any(is_given(key, text[fenced.ends[0] :]) for key in CODE_KEYS):
+    if any(is_begun(key, text[fenced.ends[0] :]) for key in CODE_KEYS):
         # What comes after it is the answer, though it could not be read.
         return None
     found = recognise(text)

@@ -61,11 +61,20 @@ class _Watched(str):
 def mend(text: str) -> Any:
     """Returns the JSON value that the library makes of a broken text; `None` if it cannot.
 
+    Whatever the library raises means that it cannot, and it raises more than it tells of: some
+    texts fail an assertion of its own. To be out of memory alone is no matter of a text, which
+    is short.
+
     Args:
         text: From where the value begins; only its first `MAX_CHARACTERS` count.
+
+    Raises:
+        MemoryError: The process has no memory left.
     """
     watched = _Watched.over(text[:MAX_CHARACTERS], _Counter())
     try:
         return repair_json(watched, return_objects=True, skip_json_loads=True)
-    except (ValueError, RecursionError, _TooMuchWorkError):
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - what a model wrote never fails a run
         return None

@@ -27,8 +27,9 @@ from server.league.programs import (
     GivenCase,
     ProgrammingQuestion,
 )
-from server.league.reading import JsonObject, Unreadable, as_text, conflict, find_first_object
+from server.league.reading import JsonObject, Unreadable, conflict, find_first_object
 from server.league.replies import too_long
+from server.league.texts import as_text
 
 MAX_CASES = 1000
 # Where a setter chooses "floats" and gives no tolerance.

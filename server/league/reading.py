@@ -14,8 +14,10 @@ from functools import cache
 from typing import Any
 
 from server.league.escapes import Escaped
+from server.league.mending import MAX_CHARACTERS as MAX_MENDED
 from server.league.mending import mend
 from server.league.thinking import thinking
+from server.league.wholeness import Whole, open_objects, whole_objects
 
 # Reading is bounded, so that no reply can hold up the others.
 MAX_CHARACTERS = 1_000_000
@@ -25,22 +27,8 @@ _MAX_SCANNED = 4 * MAX_CHARACTERS
 _START = re.compile(r'\{\s*+["}]')
 _SHORT_KEY = 40
 _BRACE = re.compile("[{}]")
-
-# JSON turns the start of a LaTeX command into a control character: \frac into
-# a form feed and "rac". What can be told apart from real white space is put
-# back; backspace, form feed and a lone carriage return never stand in a text on
-# purpose.
-_CONTROL = re.compile(r"[\x08-\x0d]")
-_LOST_COMMANDS = (
-    (re.compile(r"\x08(?=[a-zA-Z])"), r"\\b"),
-    (re.compile(r"\x0c(?=[a-zA-Z])"), r"\\f"),
-    (re.compile(r"\r(?=[a-zA-Z])"), r"\\r"),
-    (
-        re.compile(r"\t(?=(?:imes|heta|ext(?:bf|it|rm)?|frac|riangle|au|anh?|ilde|op?)(?![a-z]))"),
-        r"\\t",
-    ),
-    (re.compile(r"\n(?=(?:eq|abla|otin|mid)(?![a-z]))"), r"\\n"),
-)
+# How the value of a key may begin, if it does not break off before.
+_VALUE = re.compile(r"""\s*+(?:["'“\[{\d-]|\Z)""")
 
 
 @dataclass(frozen=True)
@@ -166,15 +154,31 @@ def _tracked(value: Any) -> Any:
     return str(value) if isinstance(value, str) else value
 
 
-def _mended(text: str) -> list[JsonObject]:
+@dataclass(frozen=True)
+class _Mended:
+    """What mending made of a text.
+
+    Attributes:
+        objects: The objects, whether they are whole in the text or not.
+        whole: What of the text is whole.
+        is_all: The text was short enough to be mended as a whole.
+    """
+
+    objects: list[JsonObject]
+    whole: Whole
+    is_all: bool
+
+
+def _mended(text: str) -> _Mended:
     """Returns the objects that a JSON repair library makes of a text."""
     start = text.find("{")
-    if start < 0 or "}" not in text[start:]:
-        # A reply that broke off is no reply, however it could be closed.
-        return []
-    made = _tracked(mend(text[start:].rstrip().removesuffix("```")))
+    broken = text[start:].rstrip().removesuffix("```") if start >= 0 else ""
+    whole = whole_objects(broken[:MAX_MENDED])
+    # Without a brace that closes one there is nothing that is worth the work.
+    made = _tracked(mend(broken)) if "}" in broken else None
     candidates = made if isinstance(made, list) else [made]
-    return [item for item in candidates if isinstance(item, JsonObject)]
+    objects = [item for item in candidates if isinstance(item, JsonObject)]
+    return _Mended(objects, whole, len(broken) <= MAX_MENDED)
 
 
 class _Spoken:
@@ -216,9 +220,7 @@ class _Spoken:
         elif is_given(key, self._outside(last.end)):
             found = self._mend(key, last.end) or _BROKEN
         else:
-            written = self._reply[last.start : last.end]
-            unread = is_given(key, self._outside(self.start))
-            found = Found(last.value, last.repaired, written, unread=unread)
+            found = self._as_it_is(key, last)
         if isinstance(found, Unreadable) or found is None:
             return found
         if self._unclosed and not self._ends_the_reply(found):
@@ -226,16 +228,28 @@ class _Spoken:
         earlier = (item.value for item in having if item.value is not found.value)
         return replace(found, others=(*earlier, *found.others))
 
+    def _as_it_is(self, key: str, item: _Placed) -> Found | Unreadable:
+        """Returns an object that needs no mending, unless one around it broke off."""
+        opened = open_objects(self._outside(self.start, item.start))
+        if opened and _without_fence(self._outside(item.end)).strip("; \n"):
+            return _CUT
+        written = self._reply[item.start : item.end]
+        unread = opened > 0 or is_begun(key, self._outside(self.start))
+        return Found(item.value, item.repaired, written, unread=unread)
+
     def _mend(self, key: str, start: int) -> Found | Unreadable | None:
-        made = self.mended(start)
-        having = [value for value in made if value.of(key) is not None]
-        if not having:
-            return None
         written = self._reply[start:]
         mentions = len(_mention(key).findall(written))
-        if mentions > _count(key, made):
+        mended = self.mended(start)
+        having = [value for value in mended.objects if value.of(key) is not None]
+        lost = _CUT if mended.whole.cut and mended.is_all else _BROKEN
+        if not having:
+            return lost if mentions and mended.whole.cut else None
+        if mentions > _count(key, mended.objects):
             # Mending keeps one of several, and not always the last.
             return Unreadable("ambiguous", f'the JSON was broken and "{key}" came more than once')
+        if not mended.whole.holds(having[-1]):
+            return lost
         return Found(
             having[-1],
             repaired=True,
@@ -271,7 +285,12 @@ class _Spoken:
 _BROKEN = Unreadable(
     "json_broken",
     "the last JSON object of the reply was broken: quotation marks, backslashes and line"
-    " breaks within its strings must be escaped",
+    " breaks within its strings must be escaped, and numbers stand alone",
+)
+_CUT = Unreadable(
+    "json_cut",
+    "the JSON of the reply broke off before its end: give the object again, as a whole and with"
+    " its closing braces",
 )
 _STILL_THINKING = Unreadable(
     "thinking_unclosed",
@@ -293,6 +312,13 @@ def is_given(key: str, text: str) -> bool:
     """Says whether a text gives a key in an object, broken or not, that does not break off."""
     given = _mention(key).search(text)
     return given is not None and "}" in text[given.end() :]
+
+
+def is_begun(key: str, text: str) -> bool:
+    """Says whether a text gives a key, or begins to: its value may break off."""
+    return is_given(key, text) or any(
+        _VALUE.match(text, given.end()) for given in _mention(key).finditer(text)
+    )
 
 
 def _count(key: str, values: Iterable[Any]) -> int:
@@ -353,31 +379,7 @@ def find_first_object(text: str, keys: Sequence[str]) -> Found | Unreadable:
         found = spoken.find(key)
         if found is not None:
             return found
-    if not spoken.objects and not spoken.mended(spoken.start):
+    if not spoken.objects and not spoken.mended(spoken.start).objects:
         after = " after its thinking" if spoken.start else ""
         return Unreadable("no_json", f"the reply held no JSON object{after}")
     return Unreadable("key_missing", f"the JSON object lacked {keys[0]!r}")
-
-
-def as_text(value: Any) -> str:
-    """Returns a JSON value as a text for people.
-
-    Strings stay as they are; lists and objects become JSON, so that nothing
-    that was said is lost. Text that UTF-8 cannot hold is replaced.
-    """
-    if value is None:
-        return ""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text.encode("utf-8", "replace").decode().strip()
-
-
-def as_formulas(value: Any) -> str:
-    """Returns a JSON value as a text of mathematics, its lost LaTeX commands put back.
-
-    Nowhere else: a line of a programming problem may well begin with `eq` or `mid`.
-    """
-    text = value if isinstance(value, str) else as_text(value)
-    if _CONTROL.search(text):
-        for pattern, command in _LOST_COMMANDS:
-            text = pattern.sub(command, text)
-    return as_text(text)

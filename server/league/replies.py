@@ -16,11 +16,11 @@ from server.league.league import Participant
 from server.league.reading import (
     JsonObject,
     Unreadable,
-    as_formulas,
-    as_text,
     conflict,
+    find_first_object,
     find_object,
 )
+from server.league.texts import as_formulas, as_text
 
 # Longer texts would crowd out everything else in a judge's prompt.
 MAX_TEXT = 60_000
@@ -121,9 +121,7 @@ def read_question(reply: str) -> QuestionReply | Unreadable:
 
 def read_answer(reply: str) -> AnswerReply | Unreadable:
     """Reads a mathematics answer; the working or the result may be absent, not both."""
-    found = find_object(reply, "answer")
-    if isinstance(found, Unreadable) and found.cause == "key_missing":
-        found = find_object(reply, "solution")
+    found = find_first_object(reply, ["answer", "solution"])
     if isinstance(found, Unreadable):
         return found
     if problem := conflict(found.value, "solution", "answer"):

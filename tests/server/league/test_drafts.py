@@ -67,7 +67,7 @@ def test_a_draft_in_thoughts_is_not_looked_at(
     ("final", "why"),
     [
         (QUOTES, "code_uncertain"),
-        (FINAL[:-9], "no_json"),
+        (FINAL[:-9], "json_cut"),
         ("I give up.", "no_json"),
         ("", "no_json"),
         ('{"approach": ""}', "key_missing"),
@@ -120,7 +120,7 @@ def test_the_last_of_two_programs_counts_even_if_it_has_to_be_mended(final: str,
     ("reply", "why"),
     [
         (f"{DRAFT}\n{QUOTES}", "code_uncertain"),
-        (f"{DRAFT}\n" + '{"x": ' * 3 + f"{A_COMMA_TOO_MANY}", "json_broken"),
+        (f"{DRAFT}\n" + '{"x": ' * 3 + f"{A_COMMA_TOO_MANY}", "json_cut"),
         (f"{A_COMMA_TOO_MANY}\n{A_COMMA_TOO_MANY}", "ambiguous"),
         ('{"language": "python", "code": "a", "code": "b",}', "ambiguous"),
         # A part of a program, which is an object by itself.
