@@ -278,7 +278,7 @@ class Limits(_message.Message):
     or what its language calls it) to this and 1 MiB, or it loses the call.
     """
     processes: _builtins.int
-    """Optional. Processes and threads at once."""
+    """Optional. Processes and threads at once, 256 if unset."""
     @_builtins.property
     def cpu_time(self) -> _duration_pb2.Duration:
         """Optional. CPU time of the program and its children."""

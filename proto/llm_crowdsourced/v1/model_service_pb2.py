@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'llm_crowdsourced/v1/model_service.proto\x12\x13llm_crowdsourced.v1\x1a\x1b\x62uf/validate/validate.proto\".\n\x11ListModelsRequest\x12\x19\n\x08provider\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"F\n\x12ListModelsResponse\x12\x30\n\tproviders\x18\x01 \x03(\x0b\x32\x1d.llm_crowdsourced.v1.Provider\"w\n\x1bUpdateProviderLimitsRequest\x12\x1b\n\x08provider\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12;\n\x06limits\x18\x02 \x01(\x0b\x32#.llm_crowdsourced.v1.ProviderLimitsB\x06\xbaH\x03\xc8\x01\x01\"S\n\x1cUpdateProviderLimitsResponse\x12\x33\n\x06limits\x18\x01 \x01(\x0b\x32#.llm_crowdsourced.v1.ProviderLimits\"\xda\x01\n\x0eProviderLimits\x12-\n\x14max_concurrent_calls\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xd0\x0f(\x01H\x00\x88\x01\x01\x12)\n\x13requests_per_minute\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01H\x01\x88\x01\x01\x12\'\n\x11tokens_per_minute\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01H\x02\x88\x01\x01\x42\x17\n\x15_max_concurrent_callsB\x16\n\x14_requests_per_minuteB\x14\n\x12_tokens_per_minute\"\xd4\x01\n\x08Provider\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\treachable\x18\x02 \x01(\x08\x12\x0f\n\x07problem\x18\x03 \x01(\t\x12*\n\x06models\x18\x04 \x03(\x0b\x32\x1a.llm_crowdsourced.v1.Model\x12\x33\n\x06limits\x18\x05 \x01(\x0b\x32#.llm_crowdsourced.v1.ProviderLimits\x12\x17\n\x0f\x63\x61lls_under_way\x18\x06 \x01(\x05\x12\x1c\n\x14\x63oncurrent_calls_now\x18\x07 \x01(\x05\"\xae\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12#\n\x16prompt_usd_per_million\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\'\n\x1a\x63ompletion_usd_per_million\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x0f\n\x07license\x18\x04 \x01(\tB\x19\n\x17_prompt_usd_per_millionB\x1d\n\x1b_completion_usd_per_million2\xea\x01\n\x0cModelService\x12]\n\nListModels\x12&.llm_crowdsourced.v1.ListModelsRequest\x1a\'.llm_crowdsourced.v1.ListModelsResponse\x12{\n\x14UpdateProviderLimits\x12\x30.llm_crowdsourced.v1.UpdateProviderLimitsRequest\x1a\x31.llm_crowdsourced.v1.UpdateProviderLimitsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'llm_crowdsourced/v1/model_service.proto\x12\x13llm_crowdsourced.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\".\n\x11ListModelsRequest\x12\x19\n\x08provider\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"F\n\x12ListModelsResponse\x12\x30\n\tproviders\x18\x01 \x03(\x0b\x32\x1d.llm_crowdsourced.v1.Provider\"w\n\x1bUpdateProviderLimitsRequest\x12\x1b\n\x08provider\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12;\n\x06limits\x18\x02 \x01(\x0b\x32#.llm_crowdsourced.v1.ProviderLimitsB\x06\xbaH\x03\xc8\x01\x01\"S\n\x1cUpdateProviderLimitsResponse\x12\x33\n\x06limits\x18\x01 \x01(\x0b\x32#.llm_crowdsourced.v1.ProviderLimits\"\xda\x01\n\x0eProviderLimits\x12-\n\x14max_concurrent_calls\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xd0\x0f(\x01H\x00\x88\x01\x01\x12)\n\x13requests_per_minute\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01H\x01\x88\x01\x01\x12\'\n\x11tokens_per_minute\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01H\x02\x88\x01\x01\x42\x17\n\x15_max_concurrent_callsB\x16\n\x14_requests_per_minuteB\x14\n\x12_tokens_per_minute\"\x99\x02\n\x08Provider\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\treachable\x18\x02 \x01(\x08\x12\x0f\n\x07problem\x18\x03 \x01(\t\x12*\n\x06models\x18\x04 \x03(\x0b\x32\x1a.llm_crowdsourced.v1.Model\x12\x33\n\x06limits\x18\x05 \x01(\x0b\x32#.llm_crowdsourced.v1.ProviderLimits\x12\x17\n\x0f\x63\x61lls_under_way\x18\x06 \x01(\x05\x12\x1c\n\x14\x63oncurrent_calls_now\x18\x07 \x01(\x05\x12.\n\nheld_until\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bhold_reason\x18\t \x01(\t\"\xae\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12#\n\x16prompt_usd_per_million\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\'\n\x1a\x63ompletion_usd_per_million\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x0f\n\x07license\x18\x04 \x01(\tB\x19\n\x17_prompt_usd_per_millionB\x1d\n\x1b_completion_usd_per_million2\xea\x01\n\x0cModelService\x12]\n\nListModels\x12&.llm_crowdsourced.v1.ListModelsRequest\x1a\'.llm_crowdsourced.v1.ListModelsResponse\x12{\n\x14UpdateProviderLimits\x12\x30.llm_crowdsourced.v1.UpdateProviderLimitsRequest\x1a\x31.llm_crowdsourced.v1.UpdateProviderLimitsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,20 +45,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROVIDERLIMITS'].fields_by_name['requests_per_minute']._serialized_options = b'\272H\004\032\002(\001'
   _globals['_PROVIDERLIMITS'].fields_by_name['tokens_per_minute']._loaded_options = None
   _globals['_PROVIDERLIMITS'].fields_by_name['tokens_per_minute']._serialized_options = b'\272H\004\"\002(\001'
-  _globals['_LISTMODELSREQUEST']._serialized_start=93
-  _globals['_LISTMODELSREQUEST']._serialized_end=139
-  _globals['_LISTMODELSRESPONSE']._serialized_start=141
-  _globals['_LISTMODELSRESPONSE']._serialized_end=211
-  _globals['_UPDATEPROVIDERLIMITSREQUEST']._serialized_start=213
-  _globals['_UPDATEPROVIDERLIMITSREQUEST']._serialized_end=332
-  _globals['_UPDATEPROVIDERLIMITSRESPONSE']._serialized_start=334
-  _globals['_UPDATEPROVIDERLIMITSRESPONSE']._serialized_end=417
-  _globals['_PROVIDERLIMITS']._serialized_start=420
-  _globals['_PROVIDERLIMITS']._serialized_end=638
-  _globals['_PROVIDER']._serialized_start=641
-  _globals['_PROVIDER']._serialized_end=853
-  _globals['_MODEL']._serialized_start=856
-  _globals['_MODEL']._serialized_end=1030
-  _globals['_MODELSERVICE']._serialized_start=1033
-  _globals['_MODELSERVICE']._serialized_end=1267
+  _globals['_LISTMODELSREQUEST']._serialized_start=126
+  _globals['_LISTMODELSREQUEST']._serialized_end=172
+  _globals['_LISTMODELSRESPONSE']._serialized_start=174
+  _globals['_LISTMODELSRESPONSE']._serialized_end=244
+  _globals['_UPDATEPROVIDERLIMITSREQUEST']._serialized_start=246
+  _globals['_UPDATEPROVIDERLIMITSREQUEST']._serialized_end=365
+  _globals['_UPDATEPROVIDERLIMITSRESPONSE']._serialized_start=367
+  _globals['_UPDATEPROVIDERLIMITSRESPONSE']._serialized_end=450
+  _globals['_PROVIDERLIMITS']._serialized_start=453
+  _globals['_PROVIDERLIMITS']._serialized_end=671
+  _globals['_PROVIDER']._serialized_start=674
+  _globals['_PROVIDER']._serialized_end=955
+  _globals['_MODEL']._serialized_start=958
+  _globals['_MODEL']._serialized_end=1132
+  _globals['_MODELSERVICE']._serialized_start=1135
+  _globals['_MODELSERVICE']._serialized_end=1369
 # @@protoc_insertion_point(module_scope)

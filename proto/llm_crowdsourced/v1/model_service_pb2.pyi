@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -174,6 +175,8 @@ class Provider(_message.Message):
     LIMITS_FIELD_NUMBER: _builtins.int
     CALLS_UNDER_WAY_FIELD_NUMBER: _builtins.int
     CONCURRENT_CALLS_NOW_FIELD_NUMBER: _builtins.int
+    HELD_UNTIL_FIELD_NUMBER: _builtins.int
+    HOLD_REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name, as `Participant.provider` gives it."""
     reachable: _builtins.bool
@@ -186,6 +189,10 @@ class Provider(_message.Message):
     """Calls that may be under way at once as things stand: fewer than the limit
     after the provider said that it has too many.
     """
+    hold_reason: _builtins.str
+    """What the provider said when it asked to wait, in one sentence; empty if it
+    is called.
+    """
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
         """Models that it serves or that the settings name."""
@@ -193,6 +200,12 @@ class Provider(_message.Message):
     @_builtins.property
     def limits(self) -> Global___ProviderLimits:
         """How fast it may be called."""
+
+    @_builtins.property
+    def held_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when it is sent nothing, since it asked to wait; unset if it is
+        called.
+        """
 
     def __init__(
         self,
@@ -204,10 +217,12 @@ class Provider(_message.Message):
         limits: Global___ProviderLimits | None = ...,
         calls_under_way: _builtins.int = ...,
         concurrent_calls_now: _builtins.int = ...,
+        held_until: _timestamp_pb2.Timestamp | None = ...,
+        hold_reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["held_until", b"held_until", "limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_under_way", b"calls_under_way", "concurrent_calls_now", b"concurrent_calls_now", "limits", b"limits", "models", b"models", "name", b"name", "problem", b"problem", "reachable", b"reachable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_under_way", b"calls_under_way", "concurrent_calls_now", b"concurrent_calls_now", "held_until", b"held_until", "hold_reason", b"hold_reason", "limits", b"limits", "models", b"models", "name", b"name", "problem", b"problem", "reachable", b"reachable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

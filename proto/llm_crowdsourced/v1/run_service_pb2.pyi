@@ -700,8 +700,8 @@ class WatchRunResponse(_message.Message):
     resume_token: _builtins.str
     """Opaque. Valid as long as the run exists."""
     notice: _builtins.str
-    """In a heartbeat: why the run stands still, where that could not be kept as
-    an event, such as a full disk. One sentence.
+    """In a heartbeat: why the run stands still, where that is no event, such as a
+    full disk, or a provider that has asked to wait and until when. One sentence.
     """
     @_builtins.property
     def event(self) -> _event_pb2.RunEvent:
