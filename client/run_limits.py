@@ -1,6 +1,7 @@
 """`runs.py limits` and `provider-limits`: shows limits, and changes them while a run plays."""
 
 from dataclasses import dataclass
+from datetime import UTC
 
 from llm_crowdsourced.v1 import league_pb2, model_service_pb2, run_pb2, run_service_pb2
 from rich.table import Table
@@ -179,6 +180,14 @@ async def _provider(session: Session, name: str) -> model_service_pb2.Provider:
     raise CommandError(f'There is no provider "{one_line(name, 80)}". There are: {known}.')
 
 
+def _held(found: model_service_pb2.Provider) -> str:
+    """Says until when a provider is sent nothing, and why; empty if it is called."""
+    if not found.HasField("held_until"):
+        return ""
+    until = found.held_until.ToDatetime(UTC).astimezone()
+    return f"until {until:%H:%M:%S}, as it asked: {found.hold_reason}"
+
+
 def _provider_table(found: model_service_pb2.Provider) -> Table:
     given = found.limits
     table = Table.grid(padding=(0, 2))
@@ -201,6 +210,7 @@ def _provider_table(found: model_service_pb2.Provider) -> Table:
             f"{given.tokens_per_minute:,}" if given.tokens_per_minute else "no limit",
         ),
         ("under way now", f"{found.calls_under_way:,}"),
+        ("sent nothing", _held(found)),
         ("problem", found.problem),
     ]
     for key, value in rows:

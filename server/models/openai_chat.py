@@ -270,7 +270,7 @@ class OpenAIChat:
         elif whole:
             pacer.succeeded()
         if exchange.retry_after_s:
-            pacer.hold(exchange.retry_after_s)
+            pacer.hold(exchange.retry_after_s, self._endpoint.redaction(ending.detail))
 
     def _record(self, record: "_Record", exchange: Exchange, ending: Ending) -> Attempt:
         usage, hide = exchange.reader.usage, self._endpoint.redaction

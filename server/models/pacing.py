@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -150,6 +151,19 @@ class Place:
             self._pacer.settle(self._entry, tokens)
 
 
+@dataclass(frozen=True)
+class Hold:
+    """A provider that has asked to be sent nothing for a while.
+
+    Attributes:
+        until: When it may be called again, UTC without time zone.
+        why: Its own words, in one sentence; empty if it gave none.
+    """
+
+    until: datetime
+    why: str
+
+
 @dataclass(order=True)
 class _Waiter:
     priority: tuple[int, int]
@@ -195,6 +209,7 @@ class Pacer:
         self._in_flight = 0
         self._stretch = 0
         self._held_until = float("-inf")
+        self._hold: Hold | None = None
         self._halved_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
 
@@ -278,9 +293,23 @@ class Pacer:
         self._window.set_limits(requests_per_minute, tokens_per_minute)
         self._wake()
 
-    def hold(self, seconds: float) -> None:
-        """Sends nothing to the provider for so long; calls under way go on."""
-        self._held_until = max(self._held_until, self._clock() + seconds)
+    def hold(self, seconds: float, why: str = "") -> None:
+        """Sends nothing to the provider for so long; calls under way go on.
+
+        Args:
+            seconds: How long the provider asks to wait.
+            why: What it said, for people.
+        """
+        until = self._clock() + seconds
+        if until > self._held_until:
+            self._held_until = until
+            now = datetime.now(UTC).replace(tzinfo=None)
+            self._hold = Hold(now + timedelta(seconds=seconds), why)
+
+    @property
+    def held(self) -> Hold | None:
+        """Until when the provider is sent nothing, and why; `None` if it is called."""
+        return self._hold if self._held_until > self._clock() else None
 
     async def acquire(
         self, priority: tuple[int, int], tokens: int, run: str, room: RunRoom | None = None

@@ -13,7 +13,7 @@ from server.models.connection import Connection, provider_key
 from server.models.endpoints import LocalEndpoints
 from server.models.listing import Listing, list_models, unknown_model
 from server.models.openai_chat import Endpoint, OpenAIChat
-from server.models.pacing import Pacer
+from server.models.pacing import Hold, Pacer
 from server.models.redaction import Redaction
 from server.models.run_room import RunRoom
 from server.settings import ModelSettings, Settings
@@ -41,6 +41,7 @@ class Pace:
         under_way: Calls under way now.
         concurrent_now: Calls that may be under way as things stand: fewer than
             the limit after the provider said that it has too many.
+        hold: Until when it is sent nothing, and why; `None` if it is called.
     """
 
     max_concurrent_calls: int
@@ -48,6 +49,7 @@ class Pace:
     tokens_per_minute: int | None
     under_way: int
     concurrent_now: int
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +168,11 @@ class Models:
             pacer.set_limits(max_concurrent=max_concurrent_calls)
         return self._pace(provider)
 
+    def holds(self) -> dict[str, Hold]:
+        """Returns the providers that are sent nothing for now, with until when and why."""
+        held = {name: pacer.held for name, pacer in self._pacers.items()}
+        return {name: hold for name, hold in held.items() if hold is not None}
+
     async def close(self) -> None:
         """Closes the connections and stops the local models."""
         connections = list(self._connections.values())
@@ -253,6 +260,7 @@ class Models:
             tokens_per_minute=tokens,
             under_way=pacer.in_flight,
             concurrent_now=pacer.limit,
+            hold=pacer.held,
         )
 
     def _pacer(self, name: str) -> Pacer:

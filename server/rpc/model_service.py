@@ -8,7 +8,7 @@ from llm_crowdsourced.v1 import model_service_pb2_grpc
 
 from server.errors import NotFoundError
 from server.models.registry import Models, Pace
-from server.rpc.convert import known
+from server.rpc.convert import known, timestamp
 from server.rpc.requests import check
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -37,6 +37,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
                     limits=_limits(provider.pace),
                     calls_under_way=provider.pace.under_way,
                     concurrent_calls_now=provider.pace.concurrent_now,
+                    **_hold(provider.pace),
                     models=[
                         pb.Model(
                             name=model.name,
@@ -75,6 +76,12 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         except LookupError as error:
             raise NotFoundError(f"provider {request.provider}") from error
         return pb.UpdateProviderLimitsResponse(limits=_limits(pace))
+
+
+def _hold(pace: Pace) -> dict[str, Any]:
+    if pace.hold is None:
+        return {}
+    return {"held_until": timestamp(pace.hold.until), "hold_reason": pace.hold.why}
 
 
 def _limits(pace: Pace) -> pb.ProviderLimits:

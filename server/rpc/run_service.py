@@ -20,6 +20,7 @@ from server.play.estimate import estimate
 from server.play.runs import Runs
 from server.rpc import convert
 from server.rpc.full_disk import FullDisk
+from server.rpc.notices import Notices
 from server.rpc.requests import check, page_position, page_token, run_id_of
 from server.rpc.watching import HEARTBEAT_S, StoppingError, Watching
 from server.store.records import NewRun
@@ -61,7 +62,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         self._version = version
         self._settings = settings
         self._full_disk = FullDisk(store)
-        self._watching = Watching(store, closing, heartbeat_s)
+        self._watching = Watching(store, closing, heartbeat_s, Notices(store, models).of)
 
     async def CreateRun(
         self, request: pb.CreateRunRequest, context: Context

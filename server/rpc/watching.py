@@ -12,7 +12,7 @@ wakes the watchers once, few at a time, and few of them send at a time.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from llm_crowdsourced.v1 import run_service_pb2 as pb
@@ -54,10 +54,18 @@ class Watching:
         store: Where the events are.
         closing: Set when the server stops, which ends watches.
         heartbeat_s: Seconds between signs of life.
+        notice: Says of a run why it stands still, which goes with them.
     """
 
-    def __init__(self, store: Store, closing: asyncio.Event, heartbeat_s: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        closing: asyncio.Event,
+        heartbeat_s: float,
+        notice: Callable[[str], Awaitable[str]],
+    ) -> None:
         self._store = store
+        self._notice = notice
         self._closing = closing
         self._heartbeat_s = heartbeat_s
         self._tails: dict[str, _Tail] = {}
@@ -98,7 +106,7 @@ class Watching:
                 elif not await tail.changed(self._heartbeat_s):
                     yield pb.WatchRunResponse(
                         resume_token=page_token(_purpose(run_id), position),
-                        notice=self._store.problem,
+                        notice=await self._notice(run_id),
                     )
         raise StoppingError
 

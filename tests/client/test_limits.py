@@ -1,6 +1,7 @@
 """`runs.py limits`, `provider-limits` and `rejudge`: what they ask for and show."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from google.rpc import code_pb2, error_details_pb2
@@ -106,6 +107,20 @@ async def test_the_limits_of_a_provider_are_shown(
 
     await run_limits.provider_limits(session, "own", ProviderChange(), as_json=True)
     assert json.loads(capsys.readouterr().out)["provider"]["name"] == provider.name
+
+
+async def test_a_provider_that_asked_to_wait_is_shown_with_until_when_and_why(
+    provider: model_service_pb2.Provider, session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    until = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    provider.held_until.FromDatetime(until)
+    provider.hold_reason = "too many requests (HTTP 429)"
+
+    await run_limits.provider_limits(session, "own", ProviderChange(), as_json=False)
+
+    out = " ".join(capsys.readouterr().out.split())
+    local = f"{until.astimezone():%H:%M:%S}"
+    assert f"sent nothing until {local}, as it asked: too many requests (HTTP 429)" in out
 
 
 async def test_the_limits_of_a_provider_change_and_the_others_stay(

@@ -38,8 +38,8 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[Watching]:
     """What the servers of a test keep of their watchers; they show life ten times a second."""
     made: list[Watching] = []
 
-    def make(store: Store, closing: asyncio.Event, _: float) -> Watching:
-        made.append(Watching(store, closing, 0.1))
+    def make(store: Store, closing: asyncio.Event, _: float, notice: Any) -> Watching:
+        made.append(Watching(store, closing, 0.1, notice))
         return made[-1]
 
     monkeypatch.setattr(run_service, "Watching", make)
