@@ -83,7 +83,7 @@ async def list_rounds(
 
 
 async def _calls(connection: Connection, name: str) -> list[call_pb2.Call]:
-    return [c async for c in list_calls(connection, name, call_pb2.CALL_VIEW_FULL)]
+    return [c async for c in list_calls(connection, name, call_pb2.CALL_VIEW_BASIC)]
 
 
 async def list_calls(
@@ -299,7 +299,6 @@ def _call(message: call_pb2.Call) -> records.Call:
         served_model=message.served_model,
         response_format=message.response_format,
         request_sha256=message.request_sha256,
-        raw_reply=message.raw_reply,
     )
 
 

@@ -14,6 +14,7 @@ from llm_crowdsourced.v1 import result_service_pb2 as pb
 from analysis.coverage import coverage
 from analysis.dataset import Dataset, Round
 from analysis.scores import standings, tie_sentence
+from analysis.verification import verification
 from server.errors import NotFoundError
 from server.league.league import Subject
 from server.league.schedule import Role, StepKey
@@ -95,12 +96,12 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
         token = request.page_token
         after = page_position(purpose, token) if token else 0
         size = min(request.page_size or _CALL_PAGE, _MAX_CALL_PAGE)
-        calls = await self._store.calls(run.run_id, after, size + 1, full=full)
-        messages = await _fitting(_each(convert.call_to(call) for call in calls[:size]))
-        more = len(calls) > len(messages)
+        page = await self._store.calls(run.run_id, after, size, full=full, most_bytes=_PAGE_BYTES)
+        messages = await _fitting(_each(convert.call_to(call) for call in page.calls))
+        more = page.more or len(page.calls) > len(messages)
+        last = page.calls[len(messages) - 1].sequence if messages else after
         return pb.ListCallsResponse(
-            calls=messages,
-            next_page_token=page_token(purpose, calls[len(messages) - 1].sequence) if more else "",
+            calls=messages, next_page_token=page_token(purpose, last) if more else ""
         )
 
     async def GetStandings(
@@ -123,6 +124,7 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
             planned_marks=run.progress.total_marks,
             summary=tie_sentence(table),
             coverage_warning=covered.warning,
+            verification_warning=verification(dataset).warning,
         )
 
     async def GetCoverage(

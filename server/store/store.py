@@ -7,6 +7,7 @@ what happened, and a watcher that reads it can lose nothing.
 
 import asyncio
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from server.errors import (
 from server.league.league import Budget
 from server.league.schedule import Role, StepKey
 from server.store import codec
+from server.store.call_pages import CallPage, read_calls
 from server.store.changes import Changes
 from server.store.database import Database, Transaction
 from server.store.execution_records import ExecutionRecord, QuestionCaseRecord
@@ -301,15 +303,18 @@ class Store(ExecutionStore):
         )
         return [codec.load_step(row) for row in rows]
 
-    async def calls(self, run_id: str, after: int, limit: int, *, full: bool) -> list[CallRecord]:
-        """Returns calls in the order in which they ended, from after a sequence number."""
-        columns = codec.CALL_COLUMNS if full else codec.CALL_COLUMNS_BASIC
-        rows = await self._rows(
-            f"select {columns} from call "  # noqa: S608
-            "where run_id = ? and sequence > ? order by sequence limit ?",
-            [run_id, after, limit],
+    async def calls(
+        self, run_id: str, after: int, limit: int, *, full: bool, most_bytes: int = sys.maxsize
+    ) -> CallPage:
+        """Returns calls in the order in which they ended, from after a sequence number.
+
+        They are at most `limit`, and with their texts about `most_bytes`; at least one.
+        """
+        return await self.database.read(
+            lambda cursor: read_calls(
+                cursor, run_id, after, limit, full=full, most_bytes=most_bytes
+            )
         )
-        return [codec.load_call(row) for row in rows]
 
     async def calls_of_open_steps(self, run_id: str) -> dict[StepKey, list[CallRecord]]:
         """Returns the calls of steps that have not finished, in order of asking."""

@@ -112,7 +112,7 @@ def league_run(recipe: Recipe) -> Run:
         state="running" if recipe.holes.not_begun else "succeeded",
         rounds_per_participant=recipe.cycles,
         seed=recipe.seed,
-        calls=_calls(recipe, rounds),
+        calls=_calls(rounds),
         planned_marks=sum(
             j != a for round_ in rounds for a in ids if a != round_.setter for j in judges
         ),
@@ -225,7 +225,7 @@ def _mark(
     )
 
 
-def _calls(recipe: Recipe, rounds: Sequence[Round]) -> tuple[Call, ...]:
+def _calls(rounds: Sequence[Round]) -> tuple[Call, ...]:
     """Returns one call for each step that was taken."""
     taken = [
         (round_.index, role, name, result)
@@ -257,7 +257,6 @@ def _calls(recipe: Recipe, rounds: Sequence[Round]) -> tuple[Call, ...]:
             served_model=name,
             response_format="json_schema",
             request_sha256="cd" * 32,
-            raw_reply=recipe.texts or "{}",
         )
         for number, (index, role, name, result) in enumerate(taken)
     )

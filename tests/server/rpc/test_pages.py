@@ -127,6 +127,28 @@ async def test_a_page_is_bounded_in_bytes(server: LeagueServer) -> None:
     assert found == [f"runs/long-1/rounds/{index}" for index in range(1, 9)]
 
 
+async def test_a_page_of_calls_with_their_texts_is_bounded_in_bytes(server: LeagueServer) -> None:
+    """Sixty-four judgments of seven answers of 50 kB each: some 40 MB of prompts."""
+    found: list[tuple[int, int, str, int]] = []
+    pages, token = 0, ""
+    while True:
+        page = await server.results.ListCalls(
+            result_service_pb2.ListCallsRequest(
+                parent="runs/long-1",
+                page_size=1000,
+                page_token=token,
+                view=call_pb2.CALL_VIEW_FULL,
+            )
+        )
+        assert page.ByteSize() < 3 << 20
+        found += [(c.round, c.role, c.participant, c.ask) for c in page.calls]
+        pages, token = pages + 1, page.next_page_token
+        if not token:
+            break
+    assert pages > 8
+    assert len(set(found)) == len(found) == 128
+
+
 async def test_views_leave_long_texts_out_or_not(server: LeagueServer) -> None:
     for view, there in ((round_pb2.ROUND_VIEW_BASIC, False), (round_pb2.ROUND_VIEW_FULL, True)):
         request = result_service_pb2.GetRoundRequest(name=f"{NAME}/rounds/2", view=view)

@@ -44,6 +44,6 @@ async def test_runs_that_are_forgotten_are_counted_anew(
         assert [event.sequence for event in events] == list(range(1, 8))
         assert [event.progress.done_steps for event in events] == list(range(7))
         assert events[-1].progress == run.progress
-        assert [c.sequence for c in await store.calls(name, 0, 100, full=False)] == [
+        assert [c.sequence for c in (await store.calls(name, 0, 100, full=False)).calls] == [
             1, 2, 3, 4, 5, 6,
         ]  # fmt: skip

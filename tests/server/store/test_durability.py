@@ -74,7 +74,7 @@ async def test_a_killed_writer_loses_nothing_that_was_acknowledged(database: Pat
         said |= await _written_until_killed(database, life, 40 + 37 * life)
         with Store(database) as store:
             steps = await store.steps("math-1")
-            calls = await store.calls("math-1", 0, 10_000, full=True)
+            calls = (await store.calls("math-1", 0, 10_000, full=True)).calls
             events = await store.events("math-1", 0, 10_000)
             progress = (await store.run("math-1")).progress
         kept = {f"step {s.key}" for s in steps} | {f"call {c.key} {c.attempt}" for c in calls}

@@ -129,7 +129,7 @@ async def test_progress_is_what_the_tables_hold(store: Store) -> None:
     assert set(last.failures) == {"refused", "question_void"}
     assert last.failed_steps == last.failures["refused"]
     assert last.charged_tokens > 0
-    calls = await store.calls("math-1", 0, 1000, full=False)
+    calls = (await store.calls("math-1", 0, 1000, full=False)).calls
     assert [c.sequence for c in calls] == list(range(1, last.calls + 1))
 
 
@@ -153,12 +153,12 @@ async def test_texts_are_kept(store: Store, text: str, kept: str) -> None:
         step(detail=text[:50], content={"text": text}),
         (mark("p1", "p2", 1.0, reason=text),),
     )
-    (kept_call,) = await store.calls("math-1", 0, 10, full=True)
+    (kept_call,) = (await store.calls("math-1", 0, 10, full=True)).calls
     assert (kept_call.raw_reply, kept_call.detail) == (kept, kept[:50])
     (kept_step,) = await store.steps("math-1")
     assert (kept_step.content, kept_step.detail) == ({"text": kept}, kept[:50])
     assert (await store.played("math-1"))[1][0].reason == kept
-    (basic,) = await store.calls("math-1", 0, 10, full=False)
+    (basic,) = (await store.calls("math-1", 0, 10, full=False)).calls
     assert (basic.prompt, basic.raw_reply) == ("", "")
 
 

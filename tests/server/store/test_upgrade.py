@@ -77,7 +77,7 @@ def _migrate(connection: duckdb.DuckDBPyConnection, migration: Migration) -> Non
 async def test_calls_of_the_first_schema_are_charged_with_what_is_known(database: Path) -> None:
     _earlier_schema(database, 1)
     with Store(database) as store:
-        calls = await store.calls("math-1", 0, 10, full=True)
+        calls = (await store.calls("math-1", 0, 10, full=True)).calls
         (event,) = await store.events("math-1", 0, 10)
         progress = (await store.run("math-1")).progress
     assert [(c.charged_tokens, c.charged_cost_usd) for c in calls] == [(0, 0.0), (150, 0.25)]
@@ -85,7 +85,7 @@ async def test_calls_of_the_first_schema_are_charged_with_what_is_known(database
     assert (event.progress.calls, event.progress.charged_tokens) == (2, 0)
     # Opened again, it is as it was.
     with Store(database) as store:
-        assert await store.calls("math-1", 0, 10, full=True) == calls
+        assert (await store.calls("math-1", 0, 10, full=True)).calls == calls
 
 
 async def test_how_much_an_earlier_schema_kept_of_standard_error_is_what_is_known(
