@@ -14,6 +14,13 @@ _BINARY = 1024
 _DECIMAL = 1000
 
 
+class NoUnitError(ValueError):
+    """A size is a number alone: whoever types 256 hardly means bytes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"{text} needs a unit: {text}MiB")
+
+
 def seconds(text: str) -> float:
     """Returns a time in seconds; a number alone is seconds.
 
@@ -28,9 +35,10 @@ def seconds(text: str) -> float:
 
 
 def size(text: str) -> int:
-    """Returns a size in bytes; a number alone is bytes, and `M` is `MiB`.
+    """Returns a size in bytes; `M` is `MiB`.
 
     Raises:
+        NoUnitError: It is a number alone.
         ValueError: It is none, or less than a byte, or more than any.
     """
     found = _SIZE.fullmatch(text)
@@ -41,4 +49,6 @@ def size(text: str) -> int:
     value = float(found[1]) * base ** _POWERS.get(unit[0], 0)
     if not 1 <= value < _MOST_BYTES:
         raise ValueError
+    if not found[2]:
+        raise NoUnitError(text)
     return int(value)

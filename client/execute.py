@@ -17,7 +17,7 @@ from client.execute_refusals import in_options
 from client.execution_view import ExecutionView, languages
 from client.exit_status import ExitStatus
 from client.failures import CallError
-from client.interrupts import Interrupts
+from client.interrupts import InterruptedByUserError, Interrupts
 from client.program_files import read_request
 from client.screen import results, say
 
@@ -48,10 +48,11 @@ async def _list(connection: Connection, *, as_json: bool) -> int:
     answer = await connection.ask(connection.sandbox.ListLanguages, request)
     if as_json:
         command_line.print_json(command_line.plain_json(answer))
-        return ExitStatus.OK
-    results().print(languages(answer))
+    else:
+        results().print(languages(answer))
     if answer.problem:
         say(f"Programs cannot be run now: {answer.problem}", "yellow")
+        return ExitStatus.REFUSED
     return ExitStatus.OK
 
 
@@ -59,7 +60,7 @@ def main(argv: list[str]) -> int:
     """Runs a program and returns the exit status."""
     arguments = execute_arguments.parse(__doc__ or "", argv)
 
-    async def command(_: Interrupts) -> int:
+    async def command(interrupts: Interrupts) -> int:
         target = command_line.target(arguments)
         if arguments.list:
             async with connect(target, joins=True) as connection:
@@ -68,12 +69,15 @@ def main(argv: list[str]) -> int:
         async with connect(target, joins=True) as connection:
             try:
                 if arguments.json:
-                    return await _execute(connection, request, None)
+                    return await interrupts.guard(_execute(connection, request, None))
                 view = ExecutionView(results(), list(request.cases), whole=arguments.show)
                 with view.waiting():
-                    return await _execute(connection, request, view)
+                    return await interrupts.guard(_execute(connection, request, view))
             except CallError as error:
                 raise in_options(error, arguments, request) from error
+            except InterruptedByUserError:
+                say("Stopped, and the program with it.", "yellow")
+                raise
 
     return command_line.run(command)
 

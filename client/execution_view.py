@@ -78,10 +78,12 @@ class ExecutionView:
             # What a compiler says is short, and what it says last is often its point.
             self._block("compiler", result.message.encode(), cut=result.message_cut, whole=True)
         if result.verdict == _ACCEPTED:
-            self._row("Case", "Verdict", "CPU", "Memory", "Exit", "Detail", style="bold")
             self._wait_for_case()
 
     def _case(self, result: execution_pb2.CaseResult) -> None:
+        # With the first of them: there may be none, since it is stopped or refused before.
+        if not self._shown:
+            self._row("Case", "Verdict", "CPU", "Memory", "Exit", "Detail", style="bold")
         case = self._cases[self._shown]
         self._shown += 1
         self._row(
@@ -96,7 +98,9 @@ class ExecutionView:
         if self._whole or not case.HasField("expected_output"):
             self._block("stdout", result.stdout, cut=result.stdout_cut, whole=self._whole)
         if self._whole or not accepted:
-            self._block("stderr", result.stderr, cut=result.stderr_cut, whole=self._whole)
+            self._block(
+                "stderr", result.stderr, cut=result.stderr_cut, whole=self._whole, from_end=True
+            )
         self._wait_for_case()
 
     def _summary(self, summary: sandbox_service_pb2.ExecuteSummary) -> None:
@@ -127,17 +131,23 @@ class ExecutionView:
         row.add_row(*cells, style=style)
         self._console.print(row)
 
-    def _block(self, title: str, data: bytes, *, cut: bool, whole: bool) -> None:
-        """Writes what a program wrote, escaped and indented."""
+    def _block(
+        self, title: str, data: bytes, *, cut: bool, whole: bool, from_end: bool = False
+    ) -> None:
+        """Writes what a program wrote, escaped and indented; cut at its end, or its beginning."""
         lines = plain.escaped(data.decode("utf-8", "replace")).splitlines()
         if not lines and not cut:
             return
-        shown = lines if whole else lines[:_SHOWN_LINES]
+        shown = lines if whole else lines[-_SHOWN_LINES:] if from_end else lines[:_SHOWN_LINES]
+        left = len(lines) - len(shown)
         self._console.print(Text(f"  {title}:", style="dim"))
+        if left and from_end:
+            more = f"    … {plain.count(left, 'earlier line')}: --show shows them"
+            self._console.print(Text(more, style="dim"))
         for line in shown:
             text = line if whole or len(line) <= _LINE else f"{line[: _LINE - 1]}…"
             self._console.print(Text(f"    {text}"), soft_wrap=True)
-        if left := len(lines) - len(shown):
+        if left and not from_end:
             more = f"    … {plain.count(left, 'more line')}: --show shows them"
             self._console.print(Text(more, style="dim"))
         if cut:

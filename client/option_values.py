@@ -36,6 +36,8 @@ class Value(Generic[_T_co]):
         """
         try:
             return self.read(text)
+        except amounts.NoUnitError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
         except ValueError:
             shown = one_line(text, _SHOWN)
             raise argparse.ArgumentTypeError(f'takes {self.form}, not "{shown}"') from None

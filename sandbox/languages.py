@@ -76,6 +76,8 @@ class Language:
         compile: Command that compiles, or checks the syntax, in `/build`.
         run: Command that runs what was compiled, in `/scratch`.
         version: Command that prints the version of its tools, run once for an image.
+        least_memory_bytes: Memory in which a program that does nothing runs, about: with less
+            none does, which is more often a slip than a wish.
         time_factor: How much longer than `DEFAULT_LIMITS` a case may take.
         memory_factor: How much more memory it may have.
         checks_only: Its compile command makes nothing and takes little memory.
@@ -89,6 +91,7 @@ class Language:
     compile: tuple[str, ...]
     run: tuple[str, ...]
     version: tuple[str, ...]
+    least_memory_bytes: int
     time_factor: float = 1.0
     memory_factor: float = 1.0
     checks_only: bool = False
@@ -127,7 +130,7 @@ class Language:
         return LanguageInfo(id=self.id, title=self.title, toolchain=toolchain, limits=self.limits)
 
 
-def _c(id_: str, title: str, file: str, *compiler: str) -> Language:
+def _c(id_: str, title: str, file: str, least_mib: int, *compiler: str) -> Language:
     return Language(
         id=id_,
         title=title,
@@ -135,6 +138,7 @@ def _c(id_: str, title: str, file: str, *compiler: str) -> Language:
         compile=(*compiler, "-O2", "-pipe", "-o", "main", file, "-lm"),
         run=(f"{BUILD}/main",),
         version=(compiler[0], "--version"),
+        least_memory_bytes=least_mib * MIB,
     )
 
 
@@ -152,12 +156,13 @@ LANGUAGES = {
             ),
             run=("/usr/bin/python3", f"{BUILD}/main.py"),
             version=("/usr/bin/python3", "--version"),
+            least_memory_bytes=8 * MIB,
             checks_only=True,
             time_factor=2.0,
         ),
-        _c("c", "C17 (GCC 12)", "main.c", "/usr/bin/gcc", "-std=gnu17"),
-        _c("cpp", "C++20 (GCC 12)", "main.cpp", "/usr/bin/g++", "-std=gnu++20"),
-        _c("cpp17", "C++17 (GCC 12)", "main.cpp", "/usr/bin/g++", "-std=gnu++17"),
+        _c("c", "C17 (GCC 12)", "main.c", 2, "/usr/bin/gcc", "-std=gnu17"),
+        _c("cpp", "C++20 (GCC 12)", "main.cpp", 4, "/usr/bin/g++", "-std=gnu++20"),
+        _c("cpp17", "C++17 (GCC 12)", "main.cpp", 4, "/usr/bin/g++", "-std=gnu++17"),
         Language(
             id="java",
             title="Java 17",
@@ -172,6 +177,7 @@ LANGUAGES = {
             ),
             names=java_names,
             version=("/usr/bin/java", "--version"),
+            least_memory_bytes=36 * MIB,
             time_factor=2.0,
             memory_factor=2.0,
         ),
@@ -188,6 +194,7 @@ LANGUAGES = {
                 "--require=/opt/sandbox/before.js", f"{BUILD}/main.js",
             ),
             version=("/usr/bin/node", "--version"),
+            least_memory_bytes=52 * MIB,
             checks_only=True,
             time_factor=2.0,
             memory_factor=2.0,
@@ -199,6 +206,7 @@ LANGUAGES = {
             compile=("/usr/bin/go", "build", "-o", "main", "main.go"),
             run=(f"{BUILD}/main",),
             version=("/usr/bin/go", "version"),
+            least_memory_bytes=2 * MIB,
         ),
         Language(
             id="rust",
@@ -207,6 +215,7 @@ LANGUAGES = {
             compile=("/usr/bin/rustc", "--edition=2021", "-O", "-o", "main", "main.rs"),
             run=(f"{BUILD}/main",),
             version=("/usr/bin/rustc", "--version"),
+            least_memory_bytes=2 * MIB,
         ),
     )
 }  # fmt: skip

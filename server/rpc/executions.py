@@ -8,7 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 from llm_crowdsourced.v1 import execution_pb2, sandbox_service_pb2
 
 from sandbox.beside import beside
-from sandbox.languages import LANGUAGES, generous_wall_s
+from sandbox.languages import LANGUAGES, Language, generous_wall_s
 from sandbox.model import (
     Case,
     CaseResult,
@@ -29,6 +29,7 @@ from sandbox.names import language_named
 from sandbox.recognition import recognise
 from server.errors import InvalidRequestError
 from server.rpc.convert import known
+from server.rpc.reasons import reason, size
 
 _FIELDS = {
     "cpu_s": "cpu_time",
@@ -66,7 +67,8 @@ async def asked_of(
         most: The most that it may ask for.
 
     Raises:
-        InvalidRequestError: A language is not known, or a limit is beyond the most.
+        InvalidRequestError: A language is not known, or a limit is beyond the most, or below
+            what any program of the language needs.
     """
     program, basis = await _program_from(request.program, "program")
     job = Job(
@@ -80,7 +82,7 @@ async def asked_of(
             for position, case in enumerate(request.cases, 1)
         ),
         checker=await _checker_from(request.checker),
-        limits=_limits_from(request.limits, LANGUAGES[program.language].limits, most),
+        limits=_limits_from(request.limits, LANGUAGES[program.language], most),
         caller=caller,
     )
     return Asked(job, basis)
@@ -113,16 +115,21 @@ async def _checker_from(message: execution_pb2.Checker) -> Checker:
     return Tokens()
 
 
-def _limits_from(message: execution_pb2.Limits, usual: Limits, most: Limits) -> Limits:
+def _limits_from(message: execution_pb2.Limits, language: Language, most: Limits) -> Limits:
     asked = {name: _given(message, field) for name, field in _FIELDS.items()}
     beyond = {
         f"limits.{_FIELDS[name]}": f"must be at most {_shown(name, most)} on this server"
         for name, value in asked.items()
         if value is not None and value > getattr(most, name)
     }
+    least = language.least_memory_bytes
+    if (memory := asked["memory_bytes"]) is not None and memory < least:
+        beyond["limits.memory_bytes"] = (
+            f"must be at least {size(least)}: no program in {language.title} runs in less"
+        )
     if beyond:
         raise InvalidRequestError(beyond)
-    defaults = asdict(usual)
+    defaults = asdict(language.limits)
     if asked["cpu_s"] is not None:
         defaults["wall_s"] = generous_wall_s(asked["cpu_s"])
     return Limits(
@@ -170,8 +177,8 @@ def compile_to(result: CompileResult, language: str, basis: str) -> execution_pb
     )
 
 
-def case_to(result: CaseResult) -> execution_pb2.CaseResult:
-    """Writes what a program did on a case."""
+def case_to(result: CaseResult, limits: Limits) -> execution_pb2.CaseResult:
+    """Writes what a program did on a case, within which limits."""
     facts = result.facts
     return execution_pb2.CaseResult(
         name=result.name,
@@ -187,7 +194,7 @@ def case_to(result: CaseResult) -> execution_pb2.CaseResult:
         stderr_cut=facts.stderr_cut,
         stdout_bytes=len(facts.stdout),
         stderr_bytes=len(facts.stderr),
-        detail=result.detail,
+        detail=reason(result, limits),
         **known({"exit_status": facts.exit_status, "signal": facts.signal}),
     )
 

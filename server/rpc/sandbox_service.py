@@ -9,7 +9,7 @@ import grpc
 from llm_crowdsourced.v1 import sandbox_service_pb2 as pb
 from llm_crowdsourced.v1 import sandbox_service_pb2_grpc
 
-from sandbox.model import CompileResult, Limits
+from sandbox.model import CaseResult, CheckerFailure, CompileResult, Limits, Result
 from sandbox.runner import QueueFullError, Runner, UnavailableError, UnknownLanguageError
 from server.errors import (
     InvalidRequestError,
@@ -103,12 +103,13 @@ class SandboxServicer(sandbox_service_pb2_grpc.SandboxServiceServicer):
         try:
             async with aclosing(self._runner.execute(asked.job)) as results:
                 async for result in results:
+                    _refuse_broken_checker(result)
                     tally.add(result)
                     if isinstance(result, CompileResult):
                         compiled = compile_to(result, language, asked.language_basis)
                         yield pb.ExecuteResponse(compile=compiled)
                     else:
-                        yield pb.ExecuteResponse(case=case_to(result))
+                        yield pb.ExecuteResponse(case=case_to(result, asked.job.limits))
         except UnavailableError as error:
             raise SandboxUnavailableError(str(error)) from error
         except QueueFullError as error:
@@ -129,3 +130,14 @@ class SandboxServicer(sandbox_service_pb2_grpc.SandboxServiceServicer):
             problem=problem,
             max_limits=limits_to(self._most),
         )
+
+
+def _refuse_broken_checker(result: Result) -> None:
+    """Refuses a request whose checker does not compile: no case can have a verdict then.
+
+    Raises:
+        InvalidRequestError: It does not.
+    """
+    if isinstance(result, CaseResult) and result.checker is CheckerFailure.COMPILE:
+        why = result.detail.removeprefix("the checker ")
+        raise InvalidRequestError({"checker.program": why})

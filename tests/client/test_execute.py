@@ -106,6 +106,37 @@ async def test_a_program_that_does_not_compile_is_told_with_the_compiler_s_words
     assert "Verdict" not in done.out
 
 
+async def test_what_went_wrong_stands_in_the_row_and_below(execute: Execute) -> None:
+    deep = "def f(n):\n    if n == 0:\n        raise ValueError('the end')\n    n = n - 1\n"
+    calls = "".join(f"def g{n}():\n    g{n + 1}()\n" for n in range(9))
+    source = f"{deep}    f(n)\n{calls}def g9():\n    f(2)\ng0()\n"
+    done = await execute("deep.py", deep_py=source)
+    (row,) = [line for line in done.out.splitlines() if line.startswith("no input")]
+    assert "runtime error" in row
+    assert "ValueError: the" in row
+    shown = done.out.split("  stderr:\n")[1].splitlines()
+    assert "earlier lines: --show shows them" in shown[0]
+    assert "    ValueError: the end" in shown
+
+
+async def test_a_checker_that_does_not_compile_is_the_callers_mistake(execute: Execute) -> None:
+    done = await execute(
+        "sum.py", "--case", "1.txt:3.txt", "--checker", "check.py",
+        sum_py=ADDS, check_py="print(", **{"1_txt": "1 2", "3_txt": "3"},
+    )  # fmt: skip
+    assert done.status == 3
+    assert done.err.startswith("--checker check.py: does not compile: ")
+    assert "Verdict" not in done.out
+    assert "sandbox error" not in done.out
+
+
+async def test_less_memory_than_any_program_needs_is_refused(execute: Execute) -> None:
+    done = await execute("sum.py", "--memory", "256B", sum_py=ADDS)
+    least = "--memory: must be at least 8 MiB: no program in Python"
+    assert (done.status, done.out) == (3, "")
+    assert done.err.startswith(least)
+
+
 async def test_json_is_one_document(execute: Execute) -> None:
     done = await execute(
         "sum.py", "--json", "--case", "1.txt:3.txt", "--case", "2.txt:3.txt",
@@ -158,7 +189,7 @@ async def test_without_docker_the_cure_is_told(tmp_path: Path) -> None:
     assert (done.status, done.out) == (3, "")
     assert "Docker" in done.err
     assert "has stopped" not in done.err
-    assert listed.status == 0
+    assert listed.status == 3
     assert listed.err == f"Programs cannot be run now: {done.err}"
 
 
@@ -170,7 +201,8 @@ async def test_ctrl_c_stops_the_program(tmp_path: Path, address: str, runner: Fa
     await eventually(lambda: len(runner.begun) == 1, 60)
     process.send_signal(signal.SIGINT)
     done = await ended(process)
-    assert (done.status, done.err) == (130, "")
+    assert (done.status, done.err) == (130, "Stopped, and the program with it.\n")
+    assert "Verdict" not in done.out
     await eventually(lambda: len(runner.ended) == 1, 60)
 
 
@@ -199,12 +231,17 @@ def test_what_is_no_time(text: str) -> None:
         ("256mb", 256_000_000),
         ("1.5 GiB", 3 << 29),
         ("64KiB", 64 << 10),
-        ("100", 100),
         ("100B", 100),
     ],
 )
 def test_sizes(text: str, value: int) -> None:
     assert amounts.size(text) == value
+
+
+@pytest.mark.parametrize("text", ["256", "1.5"])
+def test_a_size_without_a_unit_is_refused(text: str) -> None:
+    with pytest.raises(amounts.NoUnitError, match=f"^{text} needs a unit: {text}MiB$"):
+        amounts.size(text)
 
 
 @pytest.mark.parametrize("text", ["", "0", "0.1", "-1MiB", "1TiB", "MiB", "1 2"])

@@ -97,6 +97,7 @@ async def test_too_many_cases_are_told(execute: Execute, tmp_path: Path) -> None
         (("--time", "1\x1b[2Js"), f'--time: {TIME} "1[2Js"; see --help.'),
         (("--time",), "--time: expected one argument; see --help."),
         (("--memory", "lots"), f'--memory: {SIZE} "lots"; see --help.'),
+        (("--memory", "256"), "--memory: 256 needs a unit: 256MiB; see --help."),
         (("--memory", "0"), f'--memory: {SIZE} "0"; see --help.'),
         (("--memory", "-1MiB"), f'--memory: {SIZE} "-1MiB"; see --help.'),
         (("--output", "9" * 400), f'--output: {SIZE} "{"9" * 79}…"; see --help.'),

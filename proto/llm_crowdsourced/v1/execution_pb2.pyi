@@ -479,7 +479,9 @@ class CaseResult(_message.Message):
     stderr_cut: _builtins.bool
     """It printed more than `stderr` has."""
     detail: _builtins.str
-    """Where the output differs, or what failed, in one sentence. May be empty."""
+    """Where the output differs, which limit was reached, or what was said last on standard
+    error, in one sentence. May be empty, and is for limits and errors in what a run has kept.
+    """
     not_run: _builtins.bool
     """It was not run on this case, since the time that a program of a run has for all cases
     was used up on those before it. The verdict is VERDICT_TIME_LIMIT then, and nothing was

@@ -39,12 +39,15 @@ class ExecuteRequest(_message.Message):
 
     @_builtins.property
     def checker(self) -> _execution_pb2.Checker:
-        """Optional. How outputs are compared, `tokens` if unset."""
+        """Optional. How outputs are compared, `tokens` if unset. `INVALID_ARGUMENT` once the
+        checker is a program and found not to compile, which can be after some results.
+        """
 
     @_builtins.property
     def limits(self) -> _execution_pb2.Limits:
         """Optional. Limits of each case. `INVALID_ARGUMENT` if one is beyond
-        `ListLanguagesResponse.max_limits`.
+        `ListLanguagesResponse.max_limits`, or memory below what any program of the
+        language needs.
         """
 
     def __init__(

@@ -180,18 +180,31 @@ async def test_limits_that_are_set_hold(server: LeagueServer, runner: ScriptedRu
     asked = ex.Limits(
         cpu_time=seconds(0.25),
         wall_time=seconds(0.5),
-        memory_bytes=1,
+        memory_bytes=8 * MIB,
         output_bytes=2,
         processes=3,
     )
     await execute(server, request(limits=asked))
     assert runner.jobs[-1].limits == Limits(
-        cpu_s=0.25, wall_s=0.5, memory_bytes=1, output_bytes=2, processes=3
+        cpu_s=0.25, wall_s=0.5, memory_bytes=8 * MIB, output_bytes=2, processes=3
     )
     # A program within a long CPU time of its own is not to be ended by the clock.
     await execute(server, request(limits=ex.Limits(cpu_time=seconds(30))))
     assert runner.jobs[-1].limits.cpu_s == 30
     assert runner.jobs[-1].limits.wall_s == 150
+
+
+@pytest.mark.parametrize("language", list(LANGUAGES))
+async def test_less_memory_than_any_program_needs_is_refused(
+    server: LeagueServer, language: str
+) -> None:
+    program = ex.Program(language=language, source="x")
+    least = LANGUAGES[language].least_memory_bytes
+    limits = ex.Limits(memory_bytes=least - 1)
+    found = await refused(server.sandbox.Execute(request(program=program, limits=limits)).read())
+    told = f"must be at least {least // MIB} MiB: no program in {LANGUAGES[language].title}"
+    assert found.fields["limits.memory_bytes"].startswith(told)
+    await execute(server, request(program=program, limits=ex.Limits(memory_bytes=least)))
 
 
 async def test_limits_are_bounded_by_the_settings(tmp_path: Path, runner: ScriptedRunner) -> None:
