@@ -9,6 +9,8 @@ from google.protobuf.message import Message
 
 from server.errors import InvalidRequestError, InvalidTokenError
 
+_MOST = 2**63 - 1
+
 
 def check(request: Message) -> None:
     """Holds a request against the rules that stand in the contract.
@@ -52,8 +54,13 @@ def page_token(purpose: str, position: int) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def page_position(purpose: str, token: str) -> int:
+def page_position(purpose: str, token: str, *, least: int = 1) -> int:
     """Reads a token that `page_token` made for the same purpose.
+
+    Args:
+        purpose: What is listed and how.
+        token: The token.
+        least: The smallest position that the listing gives tokens for.
 
     Raises:
         InvalidTokenError: It is none, or belongs to another listing.
@@ -61,8 +68,9 @@ def page_position(purpose: str, token: str) -> int:
     try:
         padded = token + "=" * (-len(token) % 4)
         mark, position = json.loads(base64.urlsafe_b64decode(padded))
-        valid = mark == _mark(purpose) and isinstance(position, int) and position >= 0
-    except (ValueError, TypeError):
+        # A token is made by whoever likes to; the database takes no larger number.
+        valid = mark == _mark(purpose) and type(position) is int and least <= position <= _MOST
+    except (ValueError, TypeError, RecursionError):
         valid = False
     if not valid:
         raise InvalidTokenError("the token is not one of this request; start without a token")

@@ -87,7 +87,7 @@ class Watching:
             InvalidTokenError: The token is not one of this run.
             StoppingError: The server stops.
         """
-        position = page_position(_purpose(run_id), token) if token else 0
+        position = page_position(_purpose(run_id), token, least=0) if token else 0
         async with self._tail(run_id) as tail:
             if position > tail.last:
                 raise InvalidTokenError("the token is from beyond the last event of the run")

@@ -10,6 +10,7 @@ import grpc
 import pytest
 from llm_crowdsourced.v1 import call_pb2, result_service_pb2, round_pb2, run_service_pb2
 
+from server.rpc.requests import page_token
 from tests.support.league_server import LeagueServer, league_server, math_league, settings_for
 from tests.support.rounds import create
 from tests.support.scripted_endpoint import ScriptedReply
@@ -90,6 +91,7 @@ async def test_a_token_of_another_listing_is_refused(server: LeagueServer) -> No
     _, token = await _rounds(server, 1, "")
     list_rounds, list_calls = server.results.ListRounds, server.results.ListCalls
     rounds, calls = result_service_pb2.ListRoundsRequest, result_service_pb2.ListCallsRequest
+    deep = base64.urlsafe_b64encode(b"[" * 740).decode()
     forged = base64.urlsafe_b64encode(json.dumps(["0" * 12, 1]).encode()).decode()
     refused_calls: tuple[Awaitable[Any], ...] = (
         list_rounds(rounds(parent="runs/run-2", page_token=token)),
@@ -99,13 +101,65 @@ async def test_a_token_of_another_listing_is_refused(server: LeagueServer) -> No
         server.runs.WatchRun(run_service_pb2.WatchRunRequest(name=NAME, resume_token=token)).read(),
         *(
             list_rounds(rounds(parent=NAME, page_token=text))
-            for text in ("x", "%%%", "é", "bnVsbA", "W10", "MQ==", forged, token + "x", " ")
+            for text in ("x", "%%%", "é", "bnVsbA", "W10", "MQ==", forged, token + "x", " ", deep)
         ),
     )
     for call in refused_calls:
         found = await refused(call)
         assert found.code is grpc.StatusCode.INVALID_ARGUMENT
         assert found.reason == "INVALID_TOKEN"
+
+
+@pytest.mark.parametrize(
+    "position", ["1" + "0" * 300, "9223372036854775808", "0", "-1", "true", "1.0", "1e3", '"1"']
+)
+async def test_a_forged_position_is_refused(server: LeagueServer, position: str) -> None:
+    def token(purpose: str) -> str:
+        mark = json.loads(base64.urlsafe_b64decode(page_token(purpose, 1) + "=="))[0]
+        text = f'["{mark}", {position}]'
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    list_rounds, list_calls = server.results.ListRounds, server.results.ListCalls
+    rounds, calls = result_service_pb2.ListRoundsRequest, result_service_pb2.ListCallsRequest
+    coverage = result_service_pb2.GetCoverageRequest
+    refused_calls: tuple[Awaitable[Any], ...] = (
+        server.runs.ListRuns(run_service_pb2.ListRunsRequest(page_token=token("runs"))),
+        list_rounds(rounds(parent=NAME, page_token=token(f"rounds of {NAME} False"))),
+        list_calls(calls(parent=NAME, page_token=token(f"calls of {NAME} False"))),
+        server.results.GetCoverage(coverage(name=NAME, page_token=token(f"coverage of {NAME}"))),
+    )
+    for call in refused_calls:
+        found = await refused(call)
+        assert (found.code, found.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_TOKEN")
+    # A watch may stand before the first event.
+    stream = server.runs.WatchRun(
+        run_service_pb2.WatchRunRequest(name=NAME, resume_token=token(f"watch {NAME}"))
+    )
+    if position == "0":
+        assert (await stream.read()).event.sequence == 1
+    else:
+        assert (await refused(stream.read())).reason == "INVALID_TOKEN"
+
+
+async def test_the_largest_position_is_beyond_every_list(server: LeagueServer) -> None:
+    def token(purpose: str) -> str:
+        return page_token(purpose, 2**63 - 1)
+
+    rounds, calls = result_service_pb2.ListRoundsRequest, result_service_pb2.ListCallsRequest
+    found_rounds = await server.results.ListRounds(
+        rounds(parent=NAME, page_token=token(f"rounds of {NAME} False"))
+    )
+    found_calls = await server.results.ListCalls(
+        calls(parent=NAME, page_token=token(f"calls of {NAME} False"))
+    )
+    found_coverage = await server.results.GetCoverage(
+        result_service_pb2.GetCoverageRequest(name=NAME, page_token=token(f"coverage of {NAME}"))
+    )
+    assert not found_rounds.rounds
+    assert not found_calls.calls
+    assert not found_coverage.cells
+    for page in (found_rounds, found_calls, found_coverage):
+        assert page.next_page_token == ""
 
 
 async def test_a_page_is_bounded_in_bytes(server: LeagueServer) -> None:
