@@ -3,6 +3,7 @@
 import os
 
 from sandbox.docker_runner import DockerRunner
+from sandbox.images import image_named
 from sandbox.model import MIB, Limits
 from sandbox.no_runner import NoRunner
 from sandbox.options import DockerOptions
@@ -20,7 +21,7 @@ def runner_for(settings: SandboxSettings) -> Runner:
     return DockerRunner(
         DockerOptions(
             docker_host=settings.docker_host,
-            image=settings.image,
+            image=image_named(settings.image),
             concurrency=concurrency,
             pool_size=concurrency if settings.pool_size is None else settings.pool_size,
             max_waiting=settings.max_waiting,

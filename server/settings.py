@@ -104,7 +104,7 @@ class SandboxSettings(_Record):
     Attributes:
         enabled: Whether programs are run at all.
         docker_host: Address of the Docker daemon; empty for the environment's default.
-        image: Image of the containers.
+        image: Image of the containers; empty for that of this version of the program.
         concurrency: Programs that run at once; 0 for one a core.
         pool_size: Containers kept ready; as many as run at once if unset.
         max_waiting: Programs that may wait before more are refused.
@@ -118,7 +118,7 @@ class SandboxSettings(_Record):
 
     enabled: bool = True
     docker_host: str = ""
-    image: str = "llm-crowdsourced-sandbox"
+    image: str = ""
     concurrency: int = Field(default=0, ge=0, le=1000)
     pool_size: int | None = Field(default=None, ge=0, le=1000)
     max_waiting: int = Field(default=256, ge=0, le=100_000)

@@ -7,8 +7,8 @@ from collections.abc import Generator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from sandbox.images import IMAGE
 from sandbox.images.build import BuildOptions, make_image
+from sandbox.images.context import own_image
 from sandbox.images.daemon import connect
 from sandbox.images.progress import Progress
 from sandbox.runner import UnavailableError
@@ -47,9 +47,8 @@ def docker_ready() -> None:
 def sandbox_image(docker_ready: None) -> Generator[str, None, None]:  # noqa: ARG001 - asked for so
     """Gives a name of the image of this program, built if need be.
 
-    The name is these tests' own: the usual one may get the image of another version meanwhile,
-    from whoever works on that beside them.
+    The name is these tests' own, so that they can tell their containers from others'.
     """
     make_image(BuildOptions(), Progress(sys.stderr))
-    with own_name(f"{IMAGE}:latest") as name:
+    with own_name(own_image()) as name:
         yield name

@@ -4,8 +4,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from sandbox.images.build import BuildOptions, make_image
-from sandbox.images.context import IMAGE
+from sandbox.images.build import BuildOptions, make_image, remove_others
+from sandbox.images.context import own_image
 from sandbox.images.progress import Progress
 from sandbox.runner import SandboxError
 
@@ -19,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     progress = Progress(sys.stderr)
     try:
         built = make_image(options, progress)
+        removed = remove_others() if arguments.remove_others else []
     except SandboxError as error:
         if not arguments.optional:
             progress.say(str(error))
@@ -31,7 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     else:
         if built or not arguments.optional:
-            progress.say(f"{IMAGE} is {'ready' if built else 'up to date'}")
+            progress.say(f"{own_image()} is {'ready' if built else 'up to date'}")
+        for name in removed:
+            progress.say(f"{name} is removed")
     return 0
 
 
@@ -46,6 +49,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--no-pull", dest="pull", action="store_false", help="ask no registry for a base"
     )
     parser.add_argument("--force", action="store_true", help="build anew, whatever there is")
+    parser.add_argument(
+        "--remove-others",
+        action="store_true",
+        help="then remove the images of other versions that no container was made of",
+    )
     parser.add_argument(
         "--optional", action="store_true", help="succeed where it cannot be built, and say why"
     )

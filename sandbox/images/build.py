@@ -9,7 +9,15 @@ from docker.errors import APIError, DockerException, ImageNotFound
 from requests.exceptions import RequestException
 
 from sandbox.images.answers import explained, followed
-from sandbox.images.context import IMAGE, LABEL, base_label, context_archive, expected_label
+from sandbox.images.context import (
+    IMAGE,
+    LABEL,
+    base_label,
+    context_archive,
+    expected_label,
+    own_base,
+    own_image,
+)
 from sandbox.images.daemon import connect, problem_of
 from sandbox.images.debian import SUITE, import_debian
 from sandbox.images.errors import ImageError, NoRegistryError
@@ -17,7 +25,6 @@ from sandbox.images.progress import Progress
 from sandbox.runner import UnavailableError
 
 _REGISTRY_BASE = f"debian:{SUITE}-slim"
-_OWN_BASE = f"{IMAGE}-base"
 # A registry that is silent for longer does not answer.
 _PULL_SILENCE_S = 20.0
 # The daemon says nothing while it unpacks a large layer.
@@ -52,7 +59,7 @@ def make_image(options: BuildOptions, progress: Progress) -> bool:
     """
     client = connect()
     try:
-        if not options.force and _label(client, IMAGE) == expected_label():
+        if not options.force and _is_named(client, own_image(), expected_label()):
             return False
         _build(client, _base(client, options, progress), options, progress)
         _remove_replaced(client)
@@ -74,17 +81,23 @@ def _is_here(client: docker.DockerClient, name: str) -> bool:
     return True
 
 
-def _label(client: docker.DockerClient, name: str) -> str:
+def _is_named(client: docker.DockerClient, name: str, label: str) -> bool:
+    """Says whether an image with a label has a name, after giving it to one that had another."""
     try:
-        return str(client.images.get(name).labels.get(LABEL, ""))
+        if client.images.get(name).labels.get(LABEL) == label:
+            return True
     except ImageNotFound:
-        return ""
+        pass
+    repository, _, tag = name.partition(":")
+    found = client.images.list(filters={"label": f"{LABEL}={label}"})
+    return any(image.tag(repository, tag) for image in found[:1])
 
 
 def _base(client: docker.DockerClient, options: BuildOptions, progress: Progress) -> str:
     """Returns the name of the image to build on, after fetching or making it."""
-    if not options.base and not options.force and _label(client, _OWN_BASE) == base_label():
-        return _OWN_BASE
+    own = own_base()
+    if not options.base and not options.force and _is_named(client, own, base_label()):
+        return own
     wanted = options.base or _REGISTRY_BASE
     here = _is_here(client, wanted)
     if here and not options.force:
@@ -96,8 +109,8 @@ def _base(client: docker.DockerClient, options: BuildOptions, progress: Progress
             return wanted
         if options.base:
             raise
-        import_debian(client, _OWN_BASE, f"{LABEL}={base_label()}", str(error), progress)
-        return _OWN_BASE
+        import_debian(client, own, f"{LABEL}={base_label()}", str(error), progress)
+        return own
     return wanted
 
 
@@ -126,14 +139,14 @@ def _pull(name: str, options: BuildOptions, progress: Progress) -> None:
 def _build(
     client: docker.DockerClient, base: str, options: BuildOptions, progress: Progress
 ) -> None:
-    own = base == _OWN_BASE
+    own = base == own_base()
     arguments = {"BASE": base}
     arguments |= {name: os.environ[name] for name in _PROXIES if name in os.environ and not own}
-    with progress.step(f"building {IMAGE} on {base}"):
+    with progress.step(f"building {own_image()} on {base}"):
         answers = client.api.build(
             fileobj=context_archive(),
             custom_context=True,
-            tag=f"{IMAGE}:latest",
+            tag=own_image(),
             buildargs=arguments,
             decode=True,
             timeout=_BUILD_SILENCE_S,
@@ -153,3 +166,33 @@ def _remove_replaced(client: docker.DockerClient) -> None:
         # One that a container still uses stays until the next build.
         with suppress(APIError):
             client.images.remove(str(image.id))
+
+
+def remove_others() -> list[str]:
+    """Removes the images of other versions, and returns their names.
+
+    Those stay that a container was made of: a server that runs now has need of it.
+
+    Raises:
+        UnavailableError: Docker does not answer.
+        ImageError: It answers that it cannot.
+    """
+    client = connect()
+    kept = {own_image(), own_base()}
+    removed = []
+    try:
+        used = {each["ImageID"] for each in client.api.containers(all=True)}
+        for image in client.images.list(filters={"label": LABEL}):
+            if image.id in used:
+                continue
+            for name in image.tags:
+                if name.partition(":")[0] in (IMAGE, f"{IMAGE}-base") and name not in kept:
+                    client.images.remove(name)
+                    removed.append(name)
+    except DockerException as error:
+        raise ImageError(explained(str(error))) from error
+    except RequestException as error:
+        raise UnavailableError(problem_of(error)) from error
+    finally:
+        client.close()
+    return removed

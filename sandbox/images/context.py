@@ -11,6 +11,7 @@ from sandbox.languages import LANGUAGES
 IMAGE = "llm-crowdsourced-sandbox"
 LABEL = "llm-crowdsourced.inside"
 
+_TAG_CHARACTERS = 12
 _HERE = Path(__file__).parent
 _INSIDE = _HERE.parent / "inside"
 _OWN = ("Dockerfile", "packages.txt", "prepare.py", "unneeded.txt")
@@ -44,6 +45,25 @@ def context_archive() -> io.BytesIO:
 def expected_label() -> str:
     """Returns the value of `LABEL` on an image of exactly this program."""
     return digest(context_files())
+
+
+def own_image() -> str:
+    """Returns the name of the image of exactly this program.
+
+    Its tag is of what it holds, so that programs of several versions on one machine do not
+    take the name from each other.
+    """
+    return f"{IMAGE}:{expected_label()[:_TAG_CHARACTERS]}"
+
+
+def own_base() -> str:
+    """Returns the name of a base image that has all packages, made where no registry answers."""
+    return f"{IMAGE}-base:{base_label()[:_TAG_CHARACTERS]}"
+
+
+def image_named(name: str) -> str:
+    """Returns the image that a setting means: this program's own one if it names none, or no tag of it."""
+    return own_image() if name in ("", IMAGE) else name
 
 
 def digest(files: dict[str, bytes]) -> str:

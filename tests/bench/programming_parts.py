@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sandbox.box import Box
 from sandbox.docker_runner import DockerRunner
-from sandbox.images import IMAGE
+from sandbox.images import own_image
 from sandbox.model import CompileResult, Job, LanguageInfo, Result
 from sandbox.options import DockerOptions
 
@@ -57,7 +57,7 @@ class Watched:
         self._runner = DockerRunner(
             DockerOptions(
                 docker_host="",
-                image=IMAGE,
+                image=own_image(),
                 concurrency=concurrency,
                 pool_size=concurrency,
                 max_waiting=1000,

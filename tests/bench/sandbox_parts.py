@@ -13,7 +13,7 @@ import docker
 
 from sandbox.docker_runner import DockerRunner
 from sandbox.engine import OWNER, owner
-from sandbox.images import IMAGE
+from sandbox.images import own_image
 from sandbox.languages import ENVIRONMENT, LANGUAGES
 from sandbox.model import MIB, Case, CaseResult, CompileResult, Exact, Job, Limits, Program, Result
 from sandbox.options import DockerOptions
@@ -68,7 +68,7 @@ def options(pool_size: int) -> DockerOptions:
     """Returns the options of a runner for `WORKERS` programs at once."""
     return DockerOptions(
         docker_host="",
-        image=IMAGE,
+        image=own_image(),
         concurrency=WORKERS,
         pool_size=pool_size,
         max_waiting=1000,

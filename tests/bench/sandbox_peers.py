@@ -16,7 +16,7 @@ from typing import Any
 from docker.errors import APIError
 
 from sandbox.engine import OWNER, owner
-from sandbox.images import IMAGE
+from sandbox.images import own_image
 from tests.bench.playing import heading
 from tests.bench.sandbox_parts import WORKERS, Load, client, docker_runner
 from tests.bench.sandbox_peer_own import Answer, Asked, Own
@@ -207,7 +207,7 @@ def _version(python: Path, name: str) -> str:
 async def _peer(python: Path, name: str) -> AsyncIterator[_Run]:
     """Starts a peer in a process of its own, which ends with the context."""
     process = await asyncio.create_subprocess_exec(
-        str(python), str(PROJECT / "tests" / "bench" / f"sandbox_peer_{name}.py"), IMAGE,
+        str(python), str(PROJECT / "tests" / "bench" / f"sandbox_peer_{name}.py"), own_image(),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdin is not None

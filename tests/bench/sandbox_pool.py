@@ -7,7 +7,7 @@ from statistics import median
 
 from sandbox.docker_runner import DockerRunner
 from sandbox.engine import Engine
-from sandbox.images import IMAGE
+from sandbox.images import own_image
 from sandbox.model import CaseResult
 from sandbox.pool import Pool
 from tests.bench.playing import heading, row, spread
@@ -110,7 +110,7 @@ async def _machine_rate(threads: ThreadPoolExecutor) -> float:
 
 def _loop() -> None:
     for _ in range(CONTAINERS // WORKERS):
-        container = client().containers.create(IMAGE, ["/usr/bin/sleep", "60"], **hardened())
+        container = client().containers.create(own_image(), ["/usr/bin/sleep", "60"], **hardened())
         try:
             container.start()
         finally:

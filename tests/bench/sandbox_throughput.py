@@ -12,7 +12,7 @@ from statistics import median
 from docker.models.containers import Container
 
 from sandbox.docker_runner import DockerRunner
-from sandbox.images import IMAGE
+from sandbox.images import own_image
 from tests.bench.playing import heading, row
 from tests.bench.sandbox_parts import (
     HELLO,
@@ -110,7 +110,7 @@ async def _rate(
 
 
 def _warm() -> Container:
-    container = client().containers.create(IMAGE, ["/usr/bin/sleep", "3600"], **hardened())
+    container = client().containers.create(own_image(), ["/usr/bin/sleep", "3600"], **hardened())
     container.start()
     return container
 
@@ -123,7 +123,7 @@ def _execs(container: Container) -> None:
 
 def _fresh() -> None:
     for _ in range(FRESH):
-        container = client().containers.create(IMAGE, _INLINE, **hardened())
+        container = client().containers.create(own_image(), _INLINE, **hardened())
         try:
             output = container.attach(stdout=True, stderr=True, stream=True)
             container.start()

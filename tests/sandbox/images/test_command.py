@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.images.__main__ import main
+from sandbox.images.context import own_image
 
 
 @pytest.fixture
@@ -37,4 +38,4 @@ def test_an_image_that_is_there_is_not_built_again(capsys: pytest.CaptureFixture
     assert main([]) == 0
     assert main(["--optional"]) == 0
 
-    assert capsys.readouterr().err == "sandbox image: llm-crowdsourced-sandbox is up to date\n"
+    assert capsys.readouterr().err == f"sandbox image: {own_image()} is up to date\n"

@@ -11,6 +11,8 @@ from sandbox.images.context import (
     context_files,
     digest,
     expected_label,
+    image_named,
+    own_image,
     packages,
 )
 from sandbox.images.prepare import header_flags, tidy
@@ -28,6 +30,22 @@ def test_labels_are_equal_for_equal_files_alone(
 
 def test_the_order_of_files_does_not_matter() -> None:
     assert digest({"a": b"1", "b": b"2"}) == digest({"b": b"2", "a": b"1"})
+
+
+@pytest.mark.parametrize(
+    ("named", "is_meant"),
+    [
+        ("", own_image()),
+        ("llm-crowdsourced-sandbox", own_image()),
+        ("llm-crowdsourced-sandbox:latest", "llm-crowdsourced-sandbox:latest"),
+        ("registry:5000/mine", "registry:5000/mine"),
+    ],
+)
+def test_the_image_of_a_setting_is_this_version_s_unless_it_names_another(
+    named: str, is_meant: str
+) -> None:
+    assert image_named(named) == is_meant
+    assert own_image() == f"llm-crowdsourced-sandbox:{expected_label()[:12]}"
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "inside/__init__.py", "languages.json"])
