@@ -19,6 +19,7 @@ from analysis.percent import percent_of, percent_of_share
 from analysis.programs import Programs
 from analysis.scores import RoundScore, Standing, tie_sentence
 from analysis.verdict_words import OUTDATED, legend, words
+from analysis.verification import verification
 from analysis.views import DASH, failure_views, grids, round_views
 
 _TEMPLATES = files("analysis") / "templates"
@@ -127,6 +128,7 @@ def page(
         totals=_totals(dataset),
         math=dataset.subject == "math",
         programs=findings.programs,
+        verified=verification(dataset),
         rated=findings.programs is not None and bool(findings.programs.rates),
         checked=[v for v in rounds if v.check and v.run.source_run not in run_ids],
         first=findings.standings[0] if findings.standings else None,

@@ -20,8 +20,21 @@ Titles = Mapping[tuple[str, int], str]
 _TWO, _THREE, _SHARE, _COUNT = "0.00", "0.000", "0.0%", "#,##0"
 
 
-def pass_rates_sheet(sheet: Worksheet, programs: Programs, best_first: Sequence[Standing]) -> None:
-    """Writes the pass rate of each model beside the judges' score, in the order of the latter."""
+def pass_rates_sheet(
+    sheet: Worksheet,
+    programs: Programs,
+    best_first: Sequence[Standing],
+    *,
+    above: Sequence[str] = (),
+) -> None:
+    """Writes the pass rate of each model beside the judges' score, in the order of the latter.
+
+    Args:
+        sheet: An empty sheet.
+        programs: What programs did.
+        best_first: The standings.
+        above: Sentences above the header.
+    """
     headers = [
         "Model name",
         "Judges' score",
@@ -60,7 +73,7 @@ def pass_rates_sheet(sheet: Worksheet, programs: Programs, best_first: Sequence[
             ]
         )
     formats = ["", _TWO, *[_SHARE] * 3, *[_COUNT] * 6, _THREE, "0.0"]
-    table(sheet, headers, body, formats=formats)
+    table(sheet, headers, body, formats=formats, above=above)
 
 
 def executions_sheet(sheet: Worksheet, dataset: Dataset, titles: Titles) -> None:

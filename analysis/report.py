@@ -23,6 +23,7 @@ from analysis.rendering import pdf, png, svg
 from analysis.run_json import run_json
 from analysis.scores import Standing, round_scores, standings
 from analysis.style import cautioned
+from analysis.verification import verification
 from analysis.workbook import workbook
 
 Progress = Callable[[str, int, int], None]
@@ -122,7 +123,8 @@ def build_report(
         `charts/` as SVG, PNG and PDF.
     """
     findings = findings_of(dataset)
-    notes = (*notes, *pooling_notes(dataset))
+    warned = verification(dataset).warning
+    notes = (*([warned] if warned else []), *notes, *pooling_notes(dataset))
     charts = charts_of(dataset, findings)
     pictures: dict[str, bytes] = {}
 

@@ -29,6 +29,7 @@ from analysis.program_sheets import (
 )
 from analysis.programs import Programs, programs_of
 from analysis.scores import RoundScore, Standing, round_scores, standings, tie_sentence
+from analysis.verification import verification
 from analysis.worksheets import (
     Titles,
     answers_sheet,
@@ -80,7 +81,9 @@ def workbook(
     answers_sheet(_sheet(book, "Answers"), dataset, titles)
     judgments_sheet(_sheet(book, "Judgments"), dataset, titles)
     if programs is not None:
-        pass_rates_sheet(_sheet(book, "Pass Rates"), programs, best_first)
+        warned = verification(dataset).warning
+        rates = _sheet(book, "Pass Rates")
+        pass_rates_sheet(rates, programs, best_first, above=[warned] if warned else [])
         executions_sheet(_sheet(book, "Executions"), dataset, titles)
         accuracy_sheet(_sheet(book, "Judge Accuracy"), programs.accuracy)
         if programs.effects:

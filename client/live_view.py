@@ -179,7 +179,9 @@ def step_line(step: event_pb2.StepFinished) -> str:
     by = "by" if step.role == round_pb2.ROLE_QUESTION else "of"
     outcome = enum_words.outcome(step.outcome)
     cause = f" ({step.cause})" if step.cause not in {"", outcome} else ""
-    return f"round {step.round}: {role} {by} {step.participant} {outcome}{cause}"
+    # Why it is not played is its cause.
+    unverified = ", unverified" if step.unverified and outcome == "ok" else ""
+    return f"round {step.round}: {role} {by} {step.participant} {outcome}{cause}{unverified}"
 
 
 def _marks(outcome: str) -> str:
@@ -234,6 +236,8 @@ def chosen(rounds: list[RoundProgress], room: int) -> list[RoundProgress]:
 def _question(entry: RoundProgress, marks: _Marks) -> Text:
     if not entry.question:
         return Text("…", style="dim")
+    if entry.question == "ok" and entry.unverified:
+        return Text(f"{marks('ok')} unverified", style="yellow")
     if entry.question == "ok":
         return Text(marks("ok"), style="green")
     return Text(f"{marks(entry.question)} {plain.one_line(entry.cause, 16)}", style="red")

@@ -40,6 +40,7 @@ class RoundProgress:
         setter: Empty while not known.
         question: Outcome of the question; empty while it has not ended.
         cause: Why the question did not come, in one word.
+        unverified: Its reference was not verified, so that no answer has a pass rate.
         answers: Outcomes of the answers that ended by participant, in the order they came.
         judgments: The same of the judgments.
         participants: Everyone in the league; the setter does not answer.
@@ -51,6 +52,7 @@ class RoundProgress:
     setter: str = ""
     question: str = ""
     cause: str = ""
+    unverified: bool = False
     answers: dict[str, str] = field(default_factory=dict)
     judgments: dict[str, str] = field(default_factory=dict)
     participants: Sequence[str]
@@ -273,6 +275,7 @@ class RunProgress:
             entry.setter = step.participant
             entry.question = outcome
             entry.cause = step.cause
+            entry.unverified = step.unverified
         elif step.role == round_pb2.ROLE_ANSWER:
             entry.answers[step.participant] = outcome
         elif step.role == round_pb2.ROLE_JUDGMENT:
@@ -288,6 +291,7 @@ class RunProgress:
             return
         if step.role == round_pb2.ROLE_QUESTION:
             entry.question = entry.cause = ""
+            entry.unverified = False
         elif step.role == round_pb2.ROLE_ANSWER:
             entry.answers.pop(step.participant, None)
         elif step.role == round_pb2.ROLE_JUDGMENT:

@@ -136,11 +136,19 @@ def _rounds(rounds: Sequence[round_pb2.Round]) -> Table:
         table.add_row(
             str(entry.index),
             word(entry.question_setter),
-            word(_ending(entry.result)),
+            word(_question_ending(entry)),
             Text(_usable([a.result for a in entry.answers])),
             Text(_usable([j.result for j in entry.judgments])),
         )
     return table
+
+
+def _question_ending(entry: round_pb2.Round) -> str:
+    """Returns how a question came about, and whether its reference could not be verified."""
+    ending = _ending(entry.result)
+    is_played = entry.result.outcome == round_pb2.OUTCOME_OK
+    unverified = entry.question.HasField("check") and not entry.question.check.verified
+    return f"{ending}, unverified" if is_played and unverified else ending
 
 
 def _ending(result: round_pb2.StepResult) -> str:

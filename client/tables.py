@@ -55,9 +55,9 @@ def standings(answer: result_service_pb2.GetStandingsResponse) -> Table:
 
 
 def warning(answer: result_service_pb2.GetStandingsResponse) -> list[Text]:
-    """Returns the sentence that too little arrived, if it is so: to stand above all results."""
-    told = answer.coverage_warning
-    return [words(told, "yellow")] if told else []
+    """Returns what is to stand above all results: that too little arrived, or was verified."""
+    sentences = (answer.coverage_warning, answer.verification_warning)
+    return [words(told, "yellow") for told in sentences if told]
 
 
 def _places(item: result_service_pb2.Standing) -> Text:

@@ -160,7 +160,7 @@ async def standings(
 
 
 def print_standings(answer: result_service_pb2.GetStandingsResponse) -> None:
-    """Writes the standings to standard output, below the warning that too little arrived."""
+    """Writes the standings to standard output, below what warns of them."""
     console = results()
     for sentence in tables.warning(answer):
         console.print(sentence)
@@ -175,6 +175,7 @@ def run_document(
     """Returns a run with its standings, for `--json`."""
     return {
         "coverage_warning": answer.coverage_warning,
+        "verification_warning": answer.verification_warning,
         "run": plain_json(run),
         "standings": plain_json(answer),
     }

@@ -271,6 +271,7 @@ def event_to(event: EventRecord) -> event_pb2.RunEvent:
         finished.outcome = outcome_to(Outcome(body["outcome"]))
         finished.cause = body["cause"]
         finished.calls = body["calls"]
+        finished.unverified = body.get("unverified", False)
     elif event.kind == "preparation":
         message.preparation_progress.MergeFrom(event_pb2.PreparationProgress(**body))
     elif event.kind == "limits":

@@ -11,6 +11,7 @@ from analysis.dataset import (
     Mark,
     Participant,
     Question,
+    QuestionCheck,
     Round,
     Run,
     StepResult,
@@ -109,7 +110,11 @@ def _question(step: StepRecord | None) -> Question | None:
     if step is None or step.content is None:
         return None
     names = ("text", "reference_answer", "marking_scheme", "principle")
-    return Question(**{name: step.content[name] for name in names})
+    verified = step.content.get("verified")
+    return Question(
+        **{name: step.content[name] for name in names},
+        check=None if verified is None else QuestionCheck(verified=verified),
+    )
 
 
 def _answer(answerer: str, step: StepRecord | None) -> Answer:

@@ -229,6 +229,8 @@ def add_step(tx: Transaction, run_id: str, step: StepRecord, marks: Sequence[Mar
         "cause": step.cause,
         "calls": step.calls,
     }
+    if (step.content or {}).get("verified") is False:
+        body["unverified"] = True
     add_event(tx, run_id, "step", body)
 
 

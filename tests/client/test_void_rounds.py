@@ -40,7 +40,7 @@ def bend(asked: Asked) -> ScriptedReply:
         return plain(asked)
     if asked.round == 1:
         return question(TEXTS[0], CRASHES)
-    checkers = {2: CHECKER, 3: {"kind": "floats", "absolute": 1e-6, "relative": 0.5}}
+    checkers = {2: CHECKER, 3: {"kind": "floats", "absolute": 1e-6, "relative": 0.005}}
     return question(TEXTS[asked.round - 1], checker=checkers[asked.round])
 
 
@@ -121,7 +121,7 @@ async def test_it_is_shown_in_the_terminal(
     [
         (1, "word by word"),
         (2, "by a program of its setter in python"),
-        (3, "word by word, numbers within 1e-06 absolute or 0.5 relative"),
+        (3, "word by word, numbers within 1e-06 absolute or 0.005 relative"),
     ],
 )
 async def test_how_outputs_are_compared_is_shown(

@@ -28,7 +28,7 @@ from llm_crowdsourced.v1 import round_pb2 as llm__crowdsourced_dot_v1_dot_round_
 from llm_crowdsourced.v1 import run_pb2 as llm__crowdsourced_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fllm_crowdsourced/v1/event.proto\x12\x13llm_crowdsourced.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a llm_crowdsourced/v1/league.proto\x1a\x1fllm_crowdsourced/v1/round.proto\x1a\x1dllm_crowdsourced/v1/run.proto\"\xd1\x03\n\x08RunEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12.\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x08progress\x18\x03 \x01(\x0b\x32\x1d.llm_crowdsourced.v1.Progress\x12\x41\n\x11run_state_changed\x18\x04 \x01(\x0b\x32$.llm_crowdsourced.v1.RunStateChangedH\x00\x12:\n\rstep_finished\x18\x05 \x01(\x0b\x32!.llm_crowdsourced.v1.StepFinishedH\x00\x12H\n\x14preparation_progress\x18\x06 \x01(\x0b\x32(.llm_crowdsourced.v1.PreparationProgressH\x00\x12\x43\n\x12run_limits_changed\x18\x07 \x01(\x0b\x32%.llm_crowdsourced.v1.RunLimitsChangedH\x00\x12<\n\x0esteps_reopened\x18\x08 \x01(\x0b\x32\".llm_crowdsourced.v1.StepsReopenedH\x00\x42\x06\n\x04kind\"P\n\x0fRunStateChanged\x12-\n\x05state\x18\x01 \x01(\x0e\x32\x1e.llm_crowdsourced.v1.Run.State\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xa8\x01\n\x0cStepFinished\x12\r\n\x05round\x18\x01 \x01(\x05\x12\'\n\x04role\x18\x02 \x01(\x0e\x32\x19.llm_crowdsourced.v1.Role\x12\x13\n\x0bparticipant\x18\x03 \x01(\t\x12-\n\x07outcome\x18\x04 \x01(\x0e\x32\x1c.llm_crowdsourced.v1.Outcome\x12\r\n\x05\x63\x61use\x18\x05 \x01(\t\x12\r\n\x05\x63\x61lls\x18\x06 \x01(\x05\"]\n\x10RunLimitsChanged\x12+\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x1b.llm_crowdsourced.v1.Budget\x12\x1c\n\x14max_concurrent_calls\x18\x02 \x01(\x05\"A\n\rStepsReopened\x12\x30\n\x05steps\x18\x01 \x03(\x0b\x32!.llm_crowdsourced.v1.ReopenedStep\"\x99\x01\n\x0cReopenedStep\x12\r\n\x05round\x18\x01 \x01(\x05\x12\'\n\x04role\x18\x02 \x01(\x0e\x32\x19.llm_crowdsourced.v1.Role\x12\x13\n\x0bparticipant\x18\x03 \x01(\t\x12-\n\x07outcome\x18\x04 \x01(\x0e\x32\x1c.llm_crowdsourced.v1.Outcome\x12\r\n\x05\x63\x61use\x18\x05 \x01(\t\"R\n\x13PreparationProgress\x12\x10\n\x08\x61\x63tivity\x18\x01 \x01(\t\x12\x0c\n\x04\x64one\x18\x02 \x01(\x03\x12\r\n\x05total\x18\x03 \x01(\x03\x12\x0c\n\x04unit\x18\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fllm_crowdsourced/v1/event.proto\x12\x13llm_crowdsourced.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a llm_crowdsourced/v1/league.proto\x1a\x1fllm_crowdsourced/v1/round.proto\x1a\x1dllm_crowdsourced/v1/run.proto\"\xd1\x03\n\x08RunEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12.\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x08progress\x18\x03 \x01(\x0b\x32\x1d.llm_crowdsourced.v1.Progress\x12\x41\n\x11run_state_changed\x18\x04 \x01(\x0b\x32$.llm_crowdsourced.v1.RunStateChangedH\x00\x12:\n\rstep_finished\x18\x05 \x01(\x0b\x32!.llm_crowdsourced.v1.StepFinishedH\x00\x12H\n\x14preparation_progress\x18\x06 \x01(\x0b\x32(.llm_crowdsourced.v1.PreparationProgressH\x00\x12\x43\n\x12run_limits_changed\x18\x07 \x01(\x0b\x32%.llm_crowdsourced.v1.RunLimitsChangedH\x00\x12<\n\x0esteps_reopened\x18\x08 \x01(\x0b\x32\".llm_crowdsourced.v1.StepsReopenedH\x00\x42\x06\n\x04kind\"P\n\x0fRunStateChanged\x12-\n\x05state\x18\x01 \x01(\x0e\x32\x1e.llm_crowdsourced.v1.Run.State\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xbc\x01\n\x0cStepFinished\x12\r\n\x05round\x18\x01 \x01(\x05\x12\'\n\x04role\x18\x02 \x01(\x0e\x32\x19.llm_crowdsourced.v1.Role\x12\x13\n\x0bparticipant\x18\x03 \x01(\t\x12-\n\x07outcome\x18\x04 \x01(\x0e\x32\x1c.llm_crowdsourced.v1.Outcome\x12\r\n\x05\x63\x61use\x18\x05 \x01(\t\x12\r\n\x05\x63\x61lls\x18\x06 \x01(\x05\x12\x12\n\nunverified\x18\x07 \x01(\x08\"]\n\x10RunLimitsChanged\x12+\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x1b.llm_crowdsourced.v1.Budget\x12\x1c\n\x14max_concurrent_calls\x18\x02 \x01(\x05\"A\n\rStepsReopened\x12\x30\n\x05steps\x18\x01 \x03(\x0b\x32!.llm_crowdsourced.v1.ReopenedStep\"\x99\x01\n\x0cReopenedStep\x12\r\n\x05round\x18\x01 \x01(\x05\x12\'\n\x04role\x18\x02 \x01(\x0e\x32\x19.llm_crowdsourced.v1.Role\x12\x13\n\x0bparticipant\x18\x03 \x01(\t\x12-\n\x07outcome\x18\x04 \x01(\x0e\x32\x1c.llm_crowdsourced.v1.Outcome\x12\r\n\x05\x63\x61use\x18\x05 \x01(\t\"R\n\x13PreparationProgress\x12\x10\n\x08\x61\x63tivity\x18\x01 \x01(\t\x12\x0c\n\x04\x64one\x18\x02 \x01(\x03\x12\r\n\x05total\x18\x03 \x01(\x03\x12\x0c\n\x04unit\x18\x04 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,13 +40,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUNSTATECHANGED']._serialized_start=655
   _globals['_RUNSTATECHANGED']._serialized_end=735
   _globals['_STEPFINISHED']._serialized_start=738
-  _globals['_STEPFINISHED']._serialized_end=906
-  _globals['_RUNLIMITSCHANGED']._serialized_start=908
-  _globals['_RUNLIMITSCHANGED']._serialized_end=1001
-  _globals['_STEPSREOPENED']._serialized_start=1003
-  _globals['_STEPSREOPENED']._serialized_end=1068
-  _globals['_REOPENEDSTEP']._serialized_start=1071
-  _globals['_REOPENEDSTEP']._serialized_end=1224
-  _globals['_PREPARATIONPROGRESS']._serialized_start=1226
-  _globals['_PREPARATIONPROGRESS']._serialized_end=1308
+  _globals['_STEPFINISHED']._serialized_end=926
+  _globals['_RUNLIMITSCHANGED']._serialized_start=928
+  _globals['_RUNLIMITSCHANGED']._serialized_end=1021
+  _globals['_STEPSREOPENED']._serialized_start=1023
+  _globals['_STEPSREOPENED']._serialized_end=1088
+  _globals['_REOPENEDSTEP']._serialized_start=1091
+  _globals['_REOPENEDSTEP']._serialized_end=1244
+  _globals['_PREPARATIONPROGRESS']._serialized_start=1246
+  _globals['_PREPARATIONPROGRESS']._serialized_end=1328
 # @@protoc_insertion_point(module_scope)

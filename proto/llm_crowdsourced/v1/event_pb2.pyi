@@ -126,6 +126,7 @@ class StepFinished(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
     CALLS_FIELD_NUMBER: _builtins.int
+    UNVERIFIED_FIELD_NUMBER: _builtins.int
     round: _builtins.int
     """Index of the round, from 1."""
     role: _round_pb2.Role.ValueType
@@ -140,6 +141,10 @@ class StepFinished(_message.Message):
     """
     calls: _builtins.int
     """Calls that the step took."""
+    unverified: _builtins.bool
+    """Only of a question in programming: its reference was not verified, so that
+    answers to it have no pass rate; see `QuestionCheck.verified`.
+    """
     def __init__(
         self,
         *,
@@ -149,10 +154,11 @@ class StepFinished(_message.Message):
         outcome: _round_pb2.Outcome.ValueType = ...,
         cause: _builtins.str = ...,
         calls: _builtins.int = ...,
+        unverified: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "cause", b"cause", "outcome", b"outcome", "participant", b"participant", "role", b"role", "round", b"round"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "cause", b"cause", "outcome", b"outcome", "participant", b"participant", "role", b"role", "round", b"round", "unverified", b"unverified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -269,6 +269,7 @@ class GetStandingsResponse(_message.Message):
     PLANNED_MARKS_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
     COVERAGE_WARNING_FIELD_NUMBER: _builtins.int
+    VERIFICATION_WARNING_FIELD_NUMBER: _builtins.int
     marks: _builtins.int
     """Marks received."""
     planned_marks: _builtins.int
@@ -280,6 +281,10 @@ class GetStandingsResponse(_message.Message):
     coverage_warning: _builtins.str
     """One sentence when less than 90 % of the planned marks arrived, to be shown
     above the standings; else empty.
+    """
+    verification_warning: _builtins.str
+    """One sentence when questions were played whose reference is not verified, so
+    that pass rates are missing; else empty.
     """
     @_builtins.property
     def standings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Standing]:
@@ -293,10 +298,11 @@ class GetStandingsResponse(_message.Message):
         planned_marks: _builtins.int = ...,
         summary: _builtins.str = ...,
         coverage_warning: _builtins.str = ...,
+        verification_warning: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coverage_warning", b"coverage_warning", "marks", b"marks", "planned_marks", b"planned_marks", "standings", b"standings", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coverage_warning", b"coverage_warning", "marks", b"marks", "planned_marks", b"planned_marks", "standings", b"standings", "summary", b"summary", "verification_warning", b"verification_warning"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -349,12 +355,14 @@ class Standing(_message.Message):
     """Rounds behind `answer_score`."""
     answer_score_low: _builtins.float
     """Lower end of the 95 % interval of `answer_score`, from resampling rounds;
-    unset with fewer than two rounds.
+    unset with fewer than two rounds, and where all rounds have one score.
     """
     answer_score_high: _builtins.float
     """Upper end of that interval."""
     best_rank: _builtins.int
-    """Best rank in 95 % of the resamples; unset with fewer than two rounds."""
+    """Best rank in 95 % of the resamples; unset with fewer than two rounds, and
+    where neither score nor rank ever changes.
+    """
     worst_rank: _builtins.int
     """Worst rank in 95 % of the resamples."""
     pass_rate: _builtins.float
