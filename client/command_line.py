@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
@@ -32,6 +33,12 @@ class _Parser(argparse.ArgumentParser):
         told = message.removeprefix("argument ")
         say(f"{told[0].upper()}{told[1:]}; see --help.", "red")
         raise SystemExit(ExitStatus.USAGE)
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Ends the command, such as after its help."""
+        if _is_read():
+            super().exit(status, message)
+        raise SystemExit(ExitStatus.CLOSED_PIPE)
 
 
 def parser(description: str, example: str, statuses: str = _STATUSES) -> argparse.ArgumentParser:
@@ -87,6 +94,29 @@ def target(arguments: argparse.Namespace) -> Target:
 
 def run(command: Callable[[Interrupts], Coroutine[Any, Any, int]]) -> int:
     """Runs a command to its exit status; says what went wrong in sentences."""
+    try:
+        status = _run(command)
+    except BrokenPipeError:
+        status = ExitStatus.CLOSED_PIPE
+    return status if _is_read() else ExitStatus.CLOSED_PIPE
+
+
+def _is_read() -> bool:
+    """Writes out what is left, and says whether somebody reads it."""
+    is_read = True
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            is_read = False
+            # What is left in the stream goes nowhere: the interpreter would try again.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+    return is_read
+
+
+def _run(command: Callable[[Interrupts], Coroutine[Any, Any, int]]) -> int:
     try:
         return int(asyncio.run(_guarded(command)))
     except CommandError as error:

@@ -101,10 +101,11 @@ class EmbeddedServer:
             raise
         if not isinstance(ready, _Ready):
             await _end(process)
-            message = _start_failure(_tail(log))
+            held_by = ready.by if isinstance(ready, _Held) else ""
+            message = _start_failure(_tail(log), held_by)
             log.close()
             if isinstance(ready, _Held):
-                raise DatabaseHeldError(message, ready.by)
+                raise DatabaseHeldError(message, held_by)
             raise CommandError(message)
         return cls(process, log, ready, plays=plays)
 
@@ -170,10 +171,8 @@ def _tail(log: IO[bytes]) -> str:
     return "\n".join(clean(line) for line in sentences[-_SHOWN_LINES:])
 
 
-def _start_failure(words: str) -> str:
+def _start_failure(words: str, held_by: str) -> str:
     said = words or "it gave no reason"
-    cure = ""
     # DuckDB lets one process in; the server's sentence names who that is.
-    if "--server" not in said and ("PID" in said or "another server" in said):
-        cure = "\nTalk to that server instead: add --server HOST:PORT with its address."
+    cure = f"\nTalk to that server instead: add --server {held_by}" if held_by else ""
     return f"The server for this command could not start: {said}{cure}"

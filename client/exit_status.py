@@ -18,5 +18,7 @@ class ExitStatus(IntEnum):
     """The run failed or was cancelled."""
     PAUSED = 5
     """The run is paused, for instance because its budget is used up."""
+    CLOSED_PIPE = 141
+    """Nobody reads what is written, such as after `| head`; as a shell says of other tools."""
     INTERRUPTED = 130
     """Ctrl-C."""

@@ -64,7 +64,9 @@ def main(argv: list[str]) -> int:
             out=arguments.out,
             json=arguments.json,
         )
-        async with connect(target, plays=not arguments.dry_run) as connection:
+        # A dry run plays nothing: the server of a run that is being played can say it as well.
+        dry_run = arguments.dry_run
+        async with connect(target, plays=not dry_run, joins=dry_run) as connection:
             session = Session(connection=connection, target=target, interrupts=interrupts)
             return await play(session, league, play_options)
 

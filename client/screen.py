@@ -20,6 +20,14 @@ _COMMAND = "python client/"
 _TRAILING = re.compile(r"[ \t]+(?=\n|$)")
 
 
+class _Console(Console):
+    """A console that leaves a closed pipe to the command, whose server has to be stopped."""
+
+    def on_broken_pipe(self) -> None:
+        """Raises it again."""
+        raise BrokenPipeError
+
+
 def results() -> Console:
     """Returns the console of standard output.
 
@@ -27,7 +35,7 @@ def results() -> Console:
     that would end at 80 columns.
     """
     plain = not sys.stdout.isatty()
-    return Console(
+    return _Console(
         file=cast("IO[str]", _Trimmed(sys.stdout)) if plain else None,
         width=_UNBOUNDED if plain else None,
         highlight=False,
@@ -53,7 +61,7 @@ class _Trimmed:
 
 def chatter() -> Console:
     """Returns the console of standard error."""
-    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+    return _Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def word(text: str, style: str = "", limit: int = 0) -> Text:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import gc
+import importlib.util
 import json
 import os
 import signal
@@ -10,6 +11,14 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+
+if importlib.util.find_spec("uvloop") is None:
+    # Typed with another Python than the project's: the packages are in its own.
+    sys.exit(
+        "llm-crowdsourced server: this Python does not have what the server needs. In "
+        f"{Path(__file__).resolve().parent.parent} run `make setup` once, then `make serve` or "
+        "`.venv/bin/python -m server`."
+    )
 
 import uvloop
 
@@ -38,7 +47,8 @@ def main() -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, arguments))
     except (SettingsError, DatabaseUnusableError, AddressError) as error:
-        print(f"llm-crowdsourced server: {error}", file=sys.stderr)
+        told = _with_option(str(error), "settings" if arguments.until_stdin_closes else "database")
+        print(f"llm-crowdsourced server: {told}", file=sys.stderr)
         if isinstance(error, DatabaseUnusableError) and arguments.until_stdin_closes:
             # The command may be able to talk to that server instead.
             print(json.dumps({"held_by": error.metadata.get("held_by", "")}), flush=True)
@@ -46,6 +56,14 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _with_option(message: str, option: str) -> str:
+    """Returns a refusal with how another database is named where it was read.
+
+    A command that started this server has no --database, but --settings.
+    """
+    return f"{message} with --{option} FILE" if message.endswith("another database") else message
 
 
 def _parser() -> argparse.ArgumentParser:

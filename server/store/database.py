@@ -320,9 +320,10 @@ def _unusable(path: Path, message: str) -> DatabaseUnusableError:
         found = _HOLDER.search(message)
         pid = found[1] if found else "unknown"
         address = _address_of(path, pid)
-        cure = f"add --server {address}" if address else f"stop that process (PID {pid})"
+        where = f", at {address}" if address else ""
         return DatabaseUnusableError(
-            f"{path} is in use by another server, process {pid}: {cure}, or name another database",
+            f"{path} is in use by another server, process {pid}{where}: stop that one, or name "
+            "another database",
             held_by=address,
         )
     if "version number" in message:

@@ -214,7 +214,9 @@ async def test_ctrl_c_pauses_the_run_of_a_server_of_its_own(
 
     assert done.status == 130
     assert f"python client/runs.py resume mine --settings {settings}" in done.err
-    assert re.search(r"mine is paused, \d+ of 32 steps done( so far, .* still under way)?; go on with:", done.err)
+    assert re.search(
+        r"mine is paused, \d+ of 32 steps done( so far, .* still under way)?; go on with:", done.err
+    )
     assert "Traceback" not in done.err
     before = len(slow_endpoint.requests)
     assert before < 32
@@ -306,6 +308,14 @@ async def test_a_run_that_another_command_plays_is_found(
     await asyncio.wait_for(silent_endpoint.received.wait(), 60)
 
     watching = await start_script("runs", "watch", "mine", *common, cwd=tmp_path)
+    # A dry run plays nothing: it asks the server that plays.
+    dry = await run_script("play", league, "--dry-run", *common, cwd=tmp_path)
+    assert dry.status == 0, dry.err
+    assert "32 calls and 36 marks" in dry.out
+    refused = await run_script("play", league, *common, cwd=tmp_path)
+    assert refused.status == 1
+    assert "name another database with --settings FILE" in refused.err
+    assert "Talk to that server instead: add --server 127.0.0.1:" in refused.err
     shown, limits, paused = [
         await run_script("runs", *words, *common, cwd=tmp_path)
         for words in (("show", "mine"), ("limits", "mine", "--concurrency", "1"), ("pause", "mine"))
@@ -337,6 +347,15 @@ async def test_a_server_that_cannot_be_asked_is_told_with_its_process(
             assert done.status == 1
             assert f"process {server.pid}" in done.err
             assert "in use by another server" in done.err
+            assert "name another database with --settings FILE" in done.err
+        serving = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "server", "--settings", str(settings),
+            cwd=PROJECT, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        _, told = await asyncio.wait_for(serving.communicate(), 120)
+        assert serving.returncode == 1
+        assert f"process {server.pid}: stop that one" in told.decode()
+        assert told.decode().rstrip().endswith("name another database with --database FILE")
 
 
 async def test_a_budget_pauses_and_a_larger_one_goes_on(
@@ -381,3 +400,17 @@ async def test_settings_that_are_wrong_are_told(tmp_path: Path) -> None:
     assert done.status == 1
     assert "server.port" in done.err
     assert "Traceback" not in done.err
+
+
+def test_another_python_is_told_how_the_server_is_started() -> None:
+    python = foreign_python()
+    if python is None:
+        pytest.skip("there is no other Python here")
+
+    done = subprocess.run(
+        [python, "-m", "server", "--help"], check=False, capture_output=True, text=True, cwd=PROJECT
+    )
+
+    assert done.returncode == 1
+    assert "`make serve` or `.venv/bin/python -m server`" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

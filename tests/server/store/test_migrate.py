@@ -122,12 +122,12 @@ def test_a_database_that_another_process_holds_is_refused_with_its_pid(database:
     with _held(database) as pid:
         message = _refusal(database)
         assert f"process {pid}" in message
-        assert f"stop that process (PID {pid})" in message
+        assert "stop that one, or name another database" in message
         # A note of another process tells nothing of this one.
         holder_file(database).write_text(json.dumps({"address": "127.0.0.1:1", "pid": pid + 1}))
         assert "127.0.0.1:1" not in _refusal(database)
         holder_file(database).write_text("not JSON")
-        assert f"PID {pid}" in _refusal(database)
+        assert f"process {pid}" in _refusal(database)
         holder_file(database).write_text(json.dumps({"address": "127.0.0.1:50051", "pid": pid}))
-        assert "add --server 127.0.0.1:50051" in _refusal(database)
+        assert f"process {pid}, at 127.0.0.1:50051: " in _refusal(database)
     _open(database)
