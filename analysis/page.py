@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from analysis.coverage_words import LEGEND
 from analysis.dataset import Dataset
 from analysis.percent import percent_of, percent_of_share
 from analysis.programs import Programs
+from analysis.resampling import TIE
 from analysis.scores import RoundScore, Standing, tie_sentence
 from analysis.verdict_words import OUTDATED, legend, words
 from analysis.verification import verification
@@ -95,6 +97,7 @@ def page(
     )
     environment.filters |= {
         "num": _number,
+        "total": _total,
         "pct": _percent,
         "share": lambda value: DASH if value is None else percent_of_share(value),
         "signed": _signed,
@@ -160,6 +163,13 @@ def _totals(dataset: Dataset) -> Mapping[str, int]:
 def _number(value: float | None, digits: int = 2) -> str:
     """Formats a number; a dash for none."""
     return DASH if value is None else f"{value:,.{digits}f}".replace("-", "\u2212")
+
+
+def _total(value: float | None) -> str:
+    """Formats a sum of marks: without decimals where it is whole, for shared ranks give halves."""
+    if value is None:
+        return DASH
+    return _number(value, 0 if math.isclose(value, round(value), abs_tol=TIE) else 1)
 
 
 def _signed(value: float | None, digits: int = 2) -> str:

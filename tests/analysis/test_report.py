@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -103,6 +104,22 @@ def test_page_warns_and_notes() -> None:
     assert html.index("Only 27 of 36 planned marks") < html.index('id="standings"')
     assert html.index("Small models.") < html.index('id="standings"')
     assert "Incomplete" not in plain_page(league(Recipe(n=4))).decode()
+
+
+def test_sums_of_points_keep_their_halves() -> None:
+    (run,) = league(Recipe(n=4)).runs
+    first, *rest = run.rounds[0].judgments
+    shared = tuple(replace(mark, points=1.5) for mark in first.marks)
+    judgments = (replace(first, marks=shared), *rest)
+    rounds = (replace(run.rounds[0], judgments=judgments), *run.rounds[1:])
+    dataset = Dataset(runs=(replace(run, rounds=rounds),))
+    totals = {standing.model: standing.total for standing in findings_of(dataset).standings}
+    assert {total % 1 for total in totals.values()} == {0, 0.5}
+    html = plain_page(dataset).decode()
+    table = html[html.index('aria-label="Standings"') : html.index('id="charts"')]
+    for model, total in totals.items():
+        row = table[table.index(f'<th scope="row">{model}</th>') :].partition("</tr>")[0]
+        assert f'<td class="n">{total:g}</td>' in row
 
 
 def test_page_tells_causes_and_reasons() -> None:
