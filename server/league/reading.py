@@ -379,7 +379,10 @@ def find_first_object(text: str, keys: Sequence[str]) -> Found | Unreadable:
         found = spoken.find(key)
         if found is not None:
             return found
-    if not spoken.objects and not spoken.mended(spoken.start).objects:
+    mended = spoken.mended(spoken.start)
+    if mended.whole.cut and not spoken.objects and open_objects(text[spoken.start :]):
+        return _CUT
+    if not spoken.objects and not mended.objects:
         after = " after its thinking" if spoken.start else ""
         return Unreadable("no_json", f"the reply held no JSON object{after}")
     return Unreadable("key_missing", f"the JSON object lacked {keys[0]!r}")

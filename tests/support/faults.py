@@ -194,7 +194,8 @@ ENDPOINT_FAULTS = (
 
 TEXT_FAULTS = (
     _text("prose alone", lambda _: "I cannot say which is best.", "no_json"),
-    _text("truncated JSON", lambda text: text[: len(text) // 2], "no_json"),
+    _text("truncated JSON", lambda text: text[: len(text) // 2], "json_cut"),
+    _text("JSON that no library mends", lambda _: '{m:A"\\"```json{```}', "no_json"),
     _text("prose around JSON", lambda text: f"Gladly!\n```json\n{text}\n```\nAnything else?"),
     _text("two JSON objects", _decoy),
     _text("unescaped quotes", _first_text('he said "so" and '), repaired=True, alters=True),
