@@ -22,8 +22,10 @@ from server.league.reading import (
 )
 from server.league.texts import as_formulas, as_text
 
-# Longer texts would crowd out everything else in a judge's prompt.
+# Longer texts are no answers. Of long ones judges are shown a part.
 MAX_TEXT = 60_000
+# Between the working and the result of a reference.
+FINAL_RESULT = "\n\nFinal result: "
 _MAX_SCORE = 100.0
 
 _LABEL_PREFIX = re.compile(r"^(?:label|answer|solution|candidate)\s+", re.IGNORECASE)
@@ -112,9 +114,7 @@ def read_question(reply: str) -> QuestionReply | Unreadable:
         return Unreadable("text_empty", 'neither "solution" nor "answer" held the reference')
     scheme = as_formulas(value.of("marking_scheme"))
     principle = as_formulas(value.of("principle"))
-    reference = (
-        f"{solution}\n\nFinal result: {answer}" if solution and answer else solution or answer
-    )
+    reference = f"{solution}{FINAL_RESULT}{answer}" if solution and answer else solution or answer
     long = too_long(problem=text, solution=reference, marking_scheme=scheme, principle=principle)
     return long or QuestionReply(text, reference, scheme, principle, found.repaired)
 

@@ -25,8 +25,9 @@ from server.league.shapes import judgment_shape, program_shape, programming_ques
 from server.league.time_budget import IN_WORDS
 from server.models.chat import ChatRequest, Message
 from server.play.asking import asking_again
-from server.play.requests import RequestMaker, as_data, as_kept
-from server.play.shares import fair_share, first_part, size
+from server.play.quoting import as_data
+from server.play.requests import RequestMaker, as_kept
+from server.play.shares import fair_share, shown_part, size
 
 # Bytes that a judge sees at most of what an author says of a program, of a program, and of
 # all programs of a judgment, the reference among them. Without bounds one long answer
@@ -163,7 +164,7 @@ class ProgrammingRequests:
         for item in shown:
             answer = answers[item.answerer]
             entry = {
-                **_shown("approach", answer.text, MOST_OF_AN_APPROACH),
+                **shown_part("approach", answer.text, MOST_OF_AN_APPROACH),
                 **_program(answer.code, most),
             }
             if evidence is not None:
@@ -180,14 +181,7 @@ class ProgrammingRequests:
 
 
 def _program(code: Code, most: int) -> dict[str, Any]:
-    return {"language": code.language, **_shown("code", code.source, most)}
-
-
-def _shown(key: str, text: str, most: int) -> dict[str, Any]:
-    """Returns a text for judges under its key; before it, if it was cut, by how much."""
-    part = first_part(text, most)
-    mark = {f"{key}_cut": part.cut} if part.cut else {}
-    return {**mark, key: part.text}
+    return {"language": code.language, **shown_part("code", code.source, most)}
 
 
 def _check(check: QuestionCheck) -> dict[str, Any]:

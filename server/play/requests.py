@@ -1,20 +1,27 @@
 """What each step asks: the prompt with its values, and the shape of the reply."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from server.league.display import Shown
 from server.league.league import League, Participant
 from server.league.prompts import PromptSet, render
-from server.league.replies import AnswerReply, QuestionReply
+from server.league.replies import FINAL_RESULT, AnswerReply, QuestionReply
 from server.league.schedule import Role, StepKey
 from server.league.shapes import Schema, answer_shape, judgment_shape, question_shape
 from server.models.chat import ChatRequest, Message
+from server.play.quoting import as_data
+from server.play.shares import fair_share, shown_part, size
 
-_encode = json.JSONEncoder(ensure_ascii=False).encode
-_LINE_BREAKS = re.compile("[\x85\u2028\u2029]")
+# Bytes that a judge sees at most of a final result, of another text, and of all these of a
+# judgment, problem, reference and scheme among them. Without bounds one long answer would pass
+# the context of every judge, and the others would lose their marks with it.
+MOST_OF_A_RESULT = 2_000
+MOST_OF_A_TEXT = 24_000
+MOST_OF_ALL_TEXTS = 120_000
+
 _ROLE_ORDER = {Role.QUESTION: 0, Role.ANSWER: 1, Role.JUDGMENT: 2}
 
 
@@ -80,14 +87,17 @@ class Requests:
         """Asks for a judgment of the answers, as they are shown to this judge."""
         participant = self._league.participant(key.participant)
         labels = [item.label for item in shown]
+        working = [answers[item.answerer].text for item in shown]
+        texts = (question.text, question.reference_answer, question.marking_scheme, *working)
+        most = fair_share(map(size, texts), MOST_OF_A_TEXT, MOST_OF_ALL_TEXTS)
         data = {
-            "problem": question.text,
-            "reference": question.reference_answer,
-            "marking_scheme": question.marking_scheme,
+            **shown_part("problem", question.text, most),
+            **_reference(question.reference_answer, most),
+            **shown_part("marking_scheme", question.marking_scheme, most),
             "solutions": {
                 item.label: {
-                    "solution": answers[item.answerer].text,
-                    "answer": answers[item.answerer].final_answer,
+                    **shown_part("solution", answers[item.answerer].text, most),
+                    **shown_part("answer", answers[item.answerer].final_answer, MOST_OF_A_RESULT),
                 }
                 for item in shown
             },
@@ -101,23 +111,22 @@ class Requests:
         return self._maker.make(key, values, shape)
 
 
+def _reference(text: str, most: int) -> dict[str, Any]:
+    """Returns a reference for judges. Its result, at its end, is shown however long it is."""
+    part = shown_part("reference", text, most)
+    _, mark, result = text.rpartition(FINAL_RESULT)
+    if len(part) == 1 or not mark:
+        return part
+    return {**part, **shown_part("reference_answer", result, MOST_OF_A_RESULT)}
+
+
 def as_kept(request: ChatRequest) -> str:
     """Returns the messages of a request as they are kept with its calls: JSON."""
     messages = [{"role": m.role, "content": m.content} for m in request.messages]
-    return _encode(messages).encode("utf-8", "replace").decode()
+    return json.dumps(messages, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 def _system(participant: Participant) -> tuple[Message, ...]:
     if not participant.system_prompt:
         return ()
     return (Message(role="system", content=participant.system_prompt),)
-
-
-def as_data(value: object) -> str:
-    """Returns a model's text as JSON, in which it can neither end the data nor pose as prose.
-
-    A string of JSON has no line breaks, once those of Unicode are escaped too, so
-    no line of it can equal the line that ends the data.
-    """
-    text = _encode(value)
-    return _LINE_BREAKS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

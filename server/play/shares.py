@@ -5,8 +5,9 @@ A function of the texts alone, so that a request comes out the same after a rest
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from server.play.requests import as_data
+from server.play.quoting import as_data
 
 _QUOTES = 2
 
@@ -49,6 +50,19 @@ def first_part(text: str, most: int) -> Part:
         else:
             high = middle - 1
     return Part(text[:low], f"cut: {low:,} of {len(text):,} characters")
+
+
+def shown_part(key: str, text: str, most: int) -> dict[str, Any]:
+    """Returns a text for judges under its key; before it, if it was cut, by how much.
+
+    Args:
+        key: The key.
+        text: The text.
+        most: Most bytes, as `size` counts them.
+    """
+    part = first_part(text, most)
+    mark = {f"{key}_cut": part.cut} if part.cut else {}
+    return {**mark, key: part.text}
 
 
 def fair_share(sizes: Iterable[int], each: int, together: int) -> int:

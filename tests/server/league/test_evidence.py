@@ -11,7 +11,7 @@ from sandbox.model import Verdict
 from server.league.evidence import MOST_CHARACTERS, MOST_LISTED, evidence
 from server.league.executed import pass_rate, tally
 from server.league.time_budget import NOT_RUN
-from server.play.requests import as_data
+from server.play.quoting import as_data
 from server.store.execution_records import ExecutionRecord
 from tests.support.ran import case_run, checked_case, execution
 

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,10 +12,15 @@ from hypothesis import strategies as st
 from server.league.display import shown_to
 from server.league.league import Subject
 from server.league.prompts import PromptError, PromptSet, load_prompts, render
-from server.league.replies import AnswerReply, QuestionReply
+from server.league.replies import MAX_TEXT, AnswerReply, QuestionReply, read_question
 from server.league.schedule import Role, StepKey, judged_by
 from server.play.asking import asking_again
-from server.play.requests import Requests
+from server.play.requests import (
+    MOST_OF_A_RESULT,
+    MOST_OF_A_TEXT,
+    MOST_OF_ALL_TEXTS,
+    Requests,
+)
 from tests.support.leagues import record_league
 
 ATTACKS = (
@@ -127,3 +134,59 @@ def test_a_judge_sees_reference_and_scheme_and_nobodys_name(prompts: PromptSet) 
     assert "the reference" in prompt
     assert "the scheme" in prompt
     assert not re.search(r"\bp[1-5]\b|model-", prompt + json.dumps(request.schema))
+
+
+JUDGED = judged_by(LEAGUE, 1, "p1")
+
+
+def judgment(question: QuestionReply, answers: Mapping[str, AnswerReply]) -> tuple[str, Any]:
+    """Returns what a judge is asked, and the data in it."""
+    shown = shown_to(LEAGUE, 1, "p1", JUDGED)
+    requests = Requests("run-1", LEAGUE, load_prompts(Subject.MATH))
+    prompt = requests.judgment(JUDGMENT, question, answers, shown).messages[-1].content
+    return prompt, json.loads(prompt.partition("\nDATA\n")[2].partition("\nEND OF DATA\n")[0])
+
+
+def test_a_long_answer_is_shown_in_its_first_part_and_the_others_whole() -> None:
+    question = QuestionReply("q", "the reference", "the scheme", "idea", repaired=False)
+    answers = {who: AnswerReply("short", "42", repaired=False) for who in JUDGED}
+    answers[JUDGED[0]] = AnswerReply("x" * 58_006, "y" * 3_000, repaired=False)
+    prompt, data = judgment(question, answers)
+    long, *others = sorted(data["solutions"].values(), key=lambda entry: -len(entry["solution"]))
+    assert long == {
+        "solution_cut": "cut: 24,000 of 58,006 characters",
+        "solution": "x" * MOST_OF_A_TEXT,
+        "answer_cut": "cut: 2,000 of 3,000 characters",
+        "answer": "y" * MOST_OF_A_RESULT,
+    }
+    assert others == [{"solution": "short", "answer": "42"}] * 3
+    assert (data["problem"], data["reference"]) == ("q", "the reference")
+    assert not any("cut" in key for key in data)
+    # What the mark means is told outside of the data.
+    assert '"cut: 24,000 of 58,006 characters"' in prompt.partition("\nDATA\n")[0]
+
+
+@pytest.mark.parametrize("character", ["x", '"', "\n", "\x00", "\x85", "\u2028", "漢", "😀"])
+def test_all_texts_of_a_judgment_are_bounded_together(character: str) -> None:
+    text = character * MAX_TEXT
+    answers = dict.fromkeys(JUDGED, AnswerReply(text, text, repaired=False))
+    answers[JUDGED[0]] = AnswerReply("short", "42", repaired=False)
+    question = QuestionReply(text, text, text, text, repaired=False)
+    prompt, data = judgment(question, answers)
+    room = MOST_OF_ALL_TEXTS + (len(JUDGED) - 1) * MOST_OF_A_RESULT
+    assert room // 2 < len(prompt.encode()) < room + 5_000
+    for key in ("problem", "reference", "marking_scheme"):
+        assert text.startswith(data[key])
+        assert data[f"{key}_cut"] == f"cut: {len(data[key]):,} of 60,000 characters"
+    assert {"solution": "short", "answer": "42"} in data["solutions"].values()
+    assert judgment(question, answers) == (prompt, data)
+
+
+def test_the_result_of_a_reference_that_is_cut_is_shown() -> None:
+    value = {"problem": "q", "solution": "x" * 50_000, "answer": "42"}
+    question = read_question(json.dumps(value))
+    assert isinstance(question, QuestionReply)
+    _, data = judgment(question, {who: AnswerReply("s", "a", repaired=False) for who in JUDGED})
+    assert data["reference"] == "x" * MOST_OF_A_TEXT
+    assert data["reference_cut"] == "cut: 24,000 of 50,018 characters"
+    assert data["reference_answer"] == "42"

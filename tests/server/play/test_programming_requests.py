@@ -32,7 +32,8 @@ from server.play.programming_requests import (
     MOST_OF_AN_APPROACH,
     ProgrammingRequests,
 )
-from server.play.requests import as_data, as_kept
+from server.play.quoting import as_data
+from server.play.requests import as_kept
 from tests.support.leagues import record_league
 
 LEAGUE = record_league(5, seed=9, subject=Subject.PROGRAMMING)
@@ -245,7 +246,7 @@ def test_all_programs_of_a_judgment_are_bounded_together(character: str) -> None
 CHECKERS = (
     CheckerChoice(),
     CheckerChoice(kind="exact"),
-    CheckerChoice(kind="floats", absolute=0.5, relative=0.0),
+    CheckerChoice(kind="floats", absolute=0.005, relative=0.0),
     CheckerChoice(kind="program", code=code("import sys", "python")),
 )
 
