@@ -1,14 +1,19 @@
 """Whether a league can be played here at all, and what it would take."""
 
+from collections.abc import Sequence
+
 from sandbox.runner import Runner
 from server.errors import InvalidRequestError
-from server.league.league import League, Participant, Subject
+from server.league.league import Identity, League, Participant, Subject
 from server.play.ports import ModelSource
+
+MOST_SYSTEM_PROMPTS = 1 << 20
+"""Bytes of a league's system prompts together: they go with every message that has its run."""
 
 
 def refusals(league: League, models: ModelSource) -> list[str]:
     """Returns why a league cannot be played whatever the endpoints say; empty if it can."""
-    return [*_budget_problems(league, models).values()]
+    return [*_problems(league, models).values()]
 
 
 async def sandbox_problem(league: League, runner: Runner) -> str:
@@ -23,10 +28,46 @@ def admit(league: League, models: ModelSource) -> None:
     """Refuses a league that cannot be played here.
 
     Raises:
-        InvalidRequestError: Its budget could not be kept.
+        InvalidRequestError: Its budget could not be kept, replies of its judges could not be
+            told apart, or it is too large to be told.
+    """
+    if problems := _problems(league, models):
+        raise InvalidRequestError(problems)
+
+
+def admit_budget(league: League, models: ModelSource) -> None:
+    """Refuses a budget that is to be that of a run, whose league has been admitted.
+
+    Raises:
+        InvalidRequestError: It could not be kept.
     """
     if problems := _budget_problems(league, models):
         raise InvalidRequestError(problems)
+
+
+def _problems(league: League, models: ModelSource) -> dict[str, str]:
+    """Returns, by field, why a league cannot be played."""
+    problems = _budget_problems(league, models)
+    if league.identity is Identity.NAMED and (alike := _alike(league.ids)):
+        problems["league.participants"] = (
+            f"{' and '.join(alike)} differ in case only, and judges, who are to see these ids, do "
+            "not keep to it; give them other ids, or play with identity = blind"
+        )
+    size = sum(len(each.system_prompt.encode()) for each in league.participants)
+    if size > MOST_SYSTEM_PROMPTS:
+        problems["league.participants.system_prompt"] = (
+            f"the system prompts have {size:,} bytes together, of which a league takes "
+            f"{MOST_SYSTEM_PROMPTS:,}"
+        )
+    return problems
+
+
+def _alike(ids: Sequence[str]) -> list[str]:
+    """Returns the first ids that differ in case only; none if all differ in more."""
+    by_key: dict[str, list[str]] = {}
+    for each in ids:
+        by_key.setdefault(each.casefold(), []).append(each)
+    return next((same for same in by_key.values() if len(same) > 1), [])
 
 
 def _budget_problems(league: League, models: ModelSource) -> dict[str, str]:

@@ -19,7 +19,7 @@ from server.errors import (
 )
 from server.league.league import Budget, League
 from server.league.prompts import PromptSet
-from server.play.admission import admit, sandbox_problem
+from server.play.admission import admit, admit_budget, sandbox_problem
 from server.play.arrivals import Arrivals
 from server.play.failures import failure_of
 from server.play.ledger import Amount
@@ -176,7 +176,9 @@ class Runs:
             InvalidRequestError: The budget could not be kept.
         """
         if budget is not None:
-            admit(replace((await self._store.run(run_id)).league, budget=budget), self._models)
+            admit_budget(
+                replace((await self._store.run(run_id)).league, budget=budget), self._models
+            )
         async with self._limits:
             run = await self._store.set_limits(run_id, budget, max_concurrent_calls)
             if player := self._players.get(run_id):
@@ -255,7 +257,7 @@ class Runs:
     async def _check(self, run: RunRecord, budget: Budget | None) -> None:
         """Refuses what could not be played: a budget that cannot be kept, or a participant."""
         if budget is not None:
-            admit(replace(run.league, budget=budget), self._models)
+            admit_budget(replace(run.league, budget=budget), self._models)
         if problems := await self._models.check(run.league.participants):
             raise ModelUnavailableError(problems)
 

@@ -2,12 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from contextlib import aclosing
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
 
 import grpc
-from google.protobuf.message import Message
 from llm_crowdsourced.v1 import call_pb2, result_service_pb2_grpc, round_pb2
 from llm_crowdsourced.v1 import result_service_pb2 as pb
 
@@ -22,6 +20,7 @@ from server.play.runs import Runs
 from server.rpc import convert
 from server.rpc.coverage import coverage_to
 from server.rpc.ledger import ledger_to
+from server.rpc.pages import PAGE_BYTES, each, fitting
 from server.rpc.programs import add_programs
 from server.rpc.requests import check, page_position, page_token, run_id_of
 from server.rpc.rounds import assemble_rounds, assemble_run, round_to, standing_to
@@ -36,11 +35,7 @@ _COVERAGE_PAGE = 100
 _MAX_COVERAGE_PAGE = 1000
 _CALL_PAGE = 200
 _MAX_CALL_PAGE = 1000
-# Half of what a client takes by default in one message. A single round or call
-# may be larger; clients of full views raise their limit.
-_PAGE_BYTES = 2 << 20
 
-M = TypeVar("M", bound=Message)
 Context = grpc.aio.ServicerContext[Any, Any]
 _ROUND_NAME = re.compile(r"runs/([^/]+)/rounds/(\d+)")
 
@@ -63,7 +58,7 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
         if index > run.league.rounds:
             raise NotFoundError(request.name)
         full = request.view == round_pb2.ROUND_VIEW_FULL
-        (message,) = await _fitting(self._messages(run, index, index, full=full))
+        (message,) = await fitting(self._messages(run, index, index, full=full))
         return pb.GetRoundResponse(round=message)
 
     async def ListRounds(
@@ -78,7 +73,7 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
         first = page_position(purpose, token) if token else 1
         size = min(request.page_size or _ROUND_PAGE, _MAX_ROUND_PAGE)
         last = min(first + size - 1, run.league.rounds)
-        messages = await _fitting(self._messages(run, first, last, full=full))
+        messages = await fitting(self._messages(run, first, last, full=full))
         next_ = first + len(messages)
         return pb.ListRoundsResponse(
             rounds=messages,
@@ -96,8 +91,8 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
         token = request.page_token
         after = page_position(purpose, token) if token else 0
         size = min(request.page_size or _CALL_PAGE, _MAX_CALL_PAGE)
-        page = await self._store.calls(run.run_id, after, size, full=full, most_bytes=_PAGE_BYTES)
-        messages = await _fitting(_each(convert.call_to(call) for call in page.calls))
+        page = await self._store.calls(run.run_id, after, size, full=full, most_bytes=PAGE_BYTES)
+        messages = await fitting(each(convert.call_to(call) for call in page.calls))
         more = page.more or len(page.calls) > len(messages)
         last = page.calls[len(messages) - 1].sequence if messages else after
         return pb.ListCallsResponse(
@@ -139,7 +134,7 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
         size = min(request.page_size or _COVERAGE_PAGE, _MAX_COVERAGE_PAGE)
         covered = await asyncio.to_thread(coverage, await self._dataset(run))
         message, next_ = coverage_to(
-            covered, first=first, last=first + size - 1, page_bytes=_PAGE_BYTES
+            covered, first=first, last=first + size - 1, page_bytes=PAGE_BYTES
         )
         if next_ <= run.league.rounds:
             message.next_page_token = page_token(purpose, next_)
@@ -187,21 +182,3 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
     async def _rounds(self, run: RunRecord, first: int, last: int) -> tuple[Round, ...]:
         steps, marks = await self._store.played(run.run_id, first, last)
         return assemble_rounds(run, first, last, steps, marks)
-
-
-async def _each(messages: Iterable[M]) -> AsyncGenerator[M, None]:
-    for message in messages:
-        yield message
-
-
-async def _fitting(messages: AsyncGenerator[M, None]) -> list[M]:
-    """Returns the first messages that fit into a page by their bytes, at least one."""
-    kept: list[M] = []
-    size = 0
-    async with aclosing(messages):
-        async for message in messages:
-            size += message.ByteSize()
-            if kept and size > _PAGE_BYTES:
-                break
-            kept.append(message)
-    return kept

@@ -21,6 +21,7 @@ from server.play.runs import Runs
 from server.rpc import convert
 from server.rpc.full_disk import FullDisk
 from server.rpc.notices import Notices
+from server.rpc.pages import PAGE_BYTES, each, fitting
 from server.rpc.requests import check, page_position, page_token, run_id_of
 from server.rpc.watching import HEARTBEAT_S, StoppingError, Watching
 from server.store.records import NewRun
@@ -101,11 +102,13 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         check(request)
         size = min(request.page_size or _PAGE, _MAX_PAGE)
         before = page_position("runs", request.page_token) if request.page_token else None
-        runs = await self._store.runs(size + 1, before)
-        more = page_token("runs", runs[size - 1].number) if len(runs) > size else ""
+        page = await self._store.runs(size, before, most_bytes=PAGE_BYTES)
+        shown = map(self._full_disk.shown, page.runs)
+        messages = await fitting(each(map(convert.run_to, shown)))
+        more = page.more or len(page.runs) > len(messages)
         return pb.ListRunsResponse(
-            runs=[convert.run_to(self._full_disk.shown(run)) for run in runs[:size]],
-            next_page_token=more,
+            runs=messages,
+            next_page_token=page_token("runs", page.runs[len(messages) - 1].number) if more else "",
         )
 
     async def PauseRun(self, request: pb.PauseRunRequest, context: Context) -> pb.PauseRunResponse:

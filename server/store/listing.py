@@ -5,8 +5,8 @@ keeps nobody from the others.
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
@@ -23,7 +23,25 @@ Known = Callable[[str], Progress | None]
 _MOVING = frozenset({RunState.PENDING, RunState.RUNNING})
 # What a server that plays has to go on with.
 _UNFINISHED = (RunState.PENDING, RunState.RUNNING, RunState.CANCELLING)
+# Rows that are read at once, the place of the league in them, and about how many bytes a
+# run has on the wire besides.
+_SLICE = 50
+_LEAGUE = 2
+_FIXED = 500
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """Runs, the newest first.
+
+    Attributes:
+        runs: The runs; at least one where there is one.
+        more: Whether older ones come after them.
+    """
+
+    runs: list[RunRecord]
+    more: bool
 
 
 def read_run(cursor: duckdb.DuckDBPyConnection, run_id: str, known: Known) -> RunRecord:
@@ -43,15 +61,46 @@ def read_run(cursor: duckdb.DuckDBPyConnection, run_id: str, known: Known) -> Ru
 
 
 def list_runs(
-    cursor: duckdb.DuckDBPyConnection, limit: int, before: int | None, known: Known
-) -> list[RunRecord]:
-    """Returns runs, the newest first; with `before`, those of smaller numbers."""
-    rows = cursor.execute(
-        f"select {codec.RUN_COLUMNS} from run where number < ? "  # noqa: S608
-        "order by number desc limit ?",
-        [before if before is not None else 2**62, limit],
-    ).fetchall()
-    return _loaded(cursor, rows, known)
+    cursor: duckdb.DuckDBPyConnection,
+    limit: int,
+    before: int | None,
+    known: Known,
+    *,
+    most_bytes: int,
+) -> RunPage:
+    """Returns runs, the newest first; with `before`, those of smaller numbers.
+
+    Their leagues fill about `most_bytes`; the first one comes however long it is.
+    """
+    kept: list[tuple[Any, ...]] = []
+    left = most_bytes
+    more = False
+    for row in _rows(cursor, limit + 1, before):
+        left -= _FIXED + len(row[_LEAGUE].encode())
+        more = len(kept) == limit or bool(kept and left < 0)
+        if more:
+            break
+        kept.append(row)
+    return RunPage(_loaded(cursor, kept, known), more)
+
+
+def _rows(
+    cursor: duckdb.DuckDBPyConnection, limit: int, before: int | None
+) -> Iterator[tuple[Any, ...]]:
+    """Yields rows of runs, the newest first, read a few at a time: a league may be long."""
+    number = before if before is not None else 2**62
+    left = limit
+    while left:
+        rows = cursor.execute(
+            f"select {codec.RUN_COLUMNS} from run where number < ? "  # noqa: S608
+            "order by number desc limit ?",
+            [number, min(_SLICE, left)],
+        ).fetchall()
+        yield from rows
+        if len(rows) < _SLICE:
+            return
+        number = rows[-1][1]
+        left -= len(rows)
 
 
 def unfinished_runs(cursor: duckdb.DuckDBPyConnection) -> list[str]:

@@ -28,7 +28,7 @@ from server.store.changes import Changes
 from server.store.database import Database, Transaction
 from server.store.execution_records import ExecutionRecord, QuestionCaseRecord
 from server.store.executions import ExecutionStore, add_executions, add_question_cases
-from server.store.listing import list_runs, read_run, unfinished_runs
+from server.store.listing import RunPage, list_runs, read_run, unfinished_runs
 from server.store.records import (
     CallRecord,
     EventRecord,
@@ -257,10 +257,15 @@ class Store(ExecutionStore):
         """
         return await self.database.read(lambda cursor: read_run(cursor, run_id, self._known))
 
-    async def runs(self, limit: int, before: int | None = None) -> list[RunRecord]:
-        """Returns runs, the newest first; with `before`, those of smaller numbers."""
+    async def runs(
+        self, limit: int, before: int | None = None, *, most_bytes: int = sys.maxsize
+    ) -> RunPage:
+        """Returns runs, the newest first; with `before`, those of smaller numbers.
+
+        They are at most `limit`, and with their leagues about `most_bytes`; at least one.
+        """
         return await self.database.read(
-            lambda cursor: list_runs(cursor, limit, before, self._known)
+            lambda cursor: list_runs(cursor, limit, before, self._known, most_bytes=most_bytes)
         )
 
     async def unfinished(self) -> list[str]:

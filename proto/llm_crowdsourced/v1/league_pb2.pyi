@@ -248,7 +248,9 @@ class Participant(_message.Message):
     REASONING_EFFORT_FIELD_NUMBER: _builtins.int
     FAMILY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Required. Stable key within the league, such as `gpt-4-1`."""
+    """Required. Stable key within the league, such as `gpt-4-1`. Ids that differ
+    in case only are refused where judges see them (`IDENTITY_NAMED`).
+    """
     provider: _builtins.str
     """Required. Provider as the server's settings name it."""
     model: _builtins.str
@@ -268,7 +270,9 @@ class Participant(_message.Message):
     default if unset. Needed for a budget of tokens or cost.
     """
     system_prompt: _builtins.str
-    """Optional. Sent as the system message of every call."""
+    """Optional. Sent as the system message of every call. Those of a league have
+    at most 1 MiB together.
+    """
     reasoning_effort: _builtins.str
     """Optional. `low`, `medium`, `high` or another word that the provider takes."""
     family: _builtins.str

@@ -259,7 +259,9 @@ class ListRunsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Optional. At most this many; 50 if 0, never more than 500."""
+    """Optional. At most this many; 50 if 0, never more than 500. A page may hold
+    fewer, to keep a response near 2 MiB.
+    """
     page_token: _builtins.str
     """Optional. From an earlier response; all other fields must be unchanged."""
     def __init__(

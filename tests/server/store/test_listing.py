@@ -1,5 +1,6 @@
 """Runs are read together, each counted right, and none keeps anybody from the others."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ async def test_sums_that_no_integer_holds_stop_at_the_largest(database: Path) ->
         await store.set_state("math-1", RunState.RUNNING)
         assert (await store.events("math-1", 1, 10))[0].progress == kept
     with Store(database) as store:
-        (again,) = await store.runs(10)
+        (again,) = (await store.runs(10)).runs
         assert again.progress == kept
 
 
@@ -55,16 +56,15 @@ async def test_the_runs_of_a_page_have_the_progress_that_each_has_alone(store: S
         await store.finish_step(run_id, failed)
         await store.finish_step(run_id, step(judgment), (mark("p1", "p3", 1.0),) * (number == 4))
     await store.set_state("math-4", RunState.CANCELLED)
-    runs = await store.runs(10)
+    runs = (await store.runs(10)).runs
     assert [run.run_id for run in runs] == [f"math-{number}" for number in (5, 4, 3, 2, 1)]
     for run in runs:
-        alone = run.run_id, run.league
-        counted = await store.database.read(lambda cursor, a=alone: load_progress(cursor, *a))
-        assert run.progress == counted
+        counting = partial(load_progress, run_id=run.run_id, league=run.league)
+        assert run.progress == await store.database.read(counting)
     assert [run.progress.prompt_tokens for run in runs] == [0, 4, 0, 2, 0]
     assert [run.progress.marks for run in runs] == [0, 1, 0, 0, 0]
     assert runs[1].progress.failures == {"refused": 1}
-    assert [run.run_id for run in await store.runs(2, before=4)] == ["math-3", "math-2"]
+    assert [run.run_id for run in (await store.runs(2, before=4)).runs] == ["math-3", "math-2"]
 
 
 async def test_unfinished_runs_are_those_that_move_the_oldest_first(store: Store) -> None:
@@ -97,7 +97,7 @@ async def test_a_run_that_cannot_be_read_is_told_as_such_among_the_others(
             lambda tx: tx.execute(f"update run set {damage} where run_id = 'math-2'")  # noqa: S608
         )
     with Store(database) as store:
-        runs = await store.runs(10)
+        runs = (await store.runs(10)).runs
         assert [run.run_id for run in runs] == ["math-3", "math-2", "math-1"]
         assert [run.state for run in runs] == [RunState.PENDING, RunState.FAILED, RunState.PENDING]
         assert "cannot read" in runs[1].state_reason
