@@ -43,7 +43,8 @@ async def list_runs(session: Session, limit: int, *, as_json: bool) -> int:
     if as_json:
         print_json({"runs": [plain_json(run) for run in found]})
     elif found:
-        results().print(tables.runs(found))
+        console = results()
+        console.print(tables.runs(found, console.width))
     else:
         say("There is no run yet: python client/play.py client/leagues/math.toml")
     if session.ends_with_server:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_crowdsourced.v1 import call_pb2, round_pb2
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +19,7 @@ from client.dataset import list_calls, list_rounds
 from client.exit_status import ExitStatus
 from client.failures import CommandError
 from client.follow import get_run
+from client.narrow import Ids
 from client.screen import results, say, word
 
 _SENTENCES = 8
@@ -94,7 +96,7 @@ async def show_calls(
     endings = Endings(every, rounds)
     calls = [(call, end) for call in every if chosen.has(call, end := endings.of(call))]
     if not calls and not as_json:
-        say("There is no such call.")
+        say(_none(chosen))
     elif raw:
         whole = list_calls(connection, name, call_pb2.CALL_VIEW_FULL)
         # The texts of a long run do not fit into memory: printed as they come.
@@ -120,6 +122,14 @@ async def show_calls(
     return ExitStatus.OK
 
 
+def _none(chosen: Choice) -> str:
+    """Returns that there is no such call; that none failed is good news, and no slip."""
+    if not chosen.failed:
+        return "There is no such call."
+    whose = chosen.round or chosen.participant or chosen.role
+    return f"No call{' of those' if whose else ''} failed, and every reply could be used."
+
+
 async def _check(connection: Connection, name: str, chosen: Choice) -> None:
     """Refuses what the run does not have: a slip would read as "nothing failed"."""
     if not (chosen.round or chosen.participant):
@@ -141,30 +151,35 @@ def _document(call: call_pb2.Call, ending: Ending) -> dict[str, Any]:
 
 
 def _table(calls: Sequence[tuple[call_pb2.Call, Ending]]) -> Table:
-    # One blank between columns: nine of them have to go into 80.
+    # One blank between columns: eight of them have to go into 80.
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("Round", justify="right")
+    ids = Ids(call.participant for call, _ in calls)
+    table.add_column("Round", justify="right", no_wrap=True)
     table.add_column("Role", no_wrap=True)
-    # Only these may shrink; neither has a blank to be wrapped at.
-    table.add_column("Participant", overflow="ellipsis")
+    # Only this and the cause may shrink.
+    table.add_column("Participant")
     table.add_column("Try", no_wrap=True)
     table.add_column("Outcome", no_wrap=True)
     failed = any(end.cause for _, end in calls)
     if failed:
-        table.add_column("Cause", overflow="ellipsis")
+        table.add_column("Cause", overflow="fold")
     table.add_column("Tokens", justify="right", no_wrap=True)
-    table.add_column("Cost", justify="right", no_wrap=True)
+    priced = any(call.usage.HasField("cost_usd") for call, _ in calls)
+    if priced:
+        table.add_column("Cost", justify="right", no_wrap=True)
     table.add_column("Time", justify="right", no_wrap=True)
     for call, end in calls:
-        cells = [
+        cells: list[RenderableType] = [
             Text(str(call.round)),
             Text(enum_words.role(call.role)),
-            word(call.participant),
+            ids.cell(call.participant),
             Text(_try(call)),
             Text(end.word, style="" if end.is_usable else "red"),
         ]
         cells += [word(end.cause)] if failed else []
-        cells += [Text(_tokens(call.usage)), Text(_cost(call.usage)), Text(_latency(call))]
+        cells += [Text(_tokens(call.usage))]
+        cells += [Text(_cost(call.usage))] if priced else []
+        cells += [Text(_latency(call))]
         table.add_row(*cells)
     return table
 

@@ -10,7 +10,8 @@ from client import enum_words, plain, use_of_limits
 from client.command_line import plain_json, print_json
 from client.connection import Connection
 from client.exit_status import ExitStatus
-from client.screen import results, say, word
+from client.narrow import Ids
+from client.screen import results, say
 
 
 async def fetch_ledger(connection: Connection, name: str) -> result_service_pb2.GetLedgerResponse:
@@ -51,8 +52,10 @@ def _entries(
 ) -> Table:
     # One blank between columns: ten of them have to go into 80.
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    # The one column that may shrink: ids have no blank to be wrapped at.
-    table.add_column("Participant", overflow="ellipsis")
+    entries = list(entries)
+    ids = Ids(entry.participant for entry in entries)
+    # The one column that gives way.
+    table.add_column("Participant")
     table.add_column("Role", no_wrap=True)
     for heading in (
         "Calls",
@@ -69,7 +72,7 @@ def _entries(
         # Said once for the lines of one participant.
         name = "" if entry.participant == before else entry.participant
         before = entry.participant
-        table.add_row(word(name), Text(enum_words.role(entry.role)), *_figures(entry))
+        table.add_row(ids.cell(name), Text(enum_words.role(entry.role)), *_figures(entry))
     table.add_row("In all", "", *_figures(total), style="bold")
     return table
 

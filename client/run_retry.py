@@ -14,6 +14,7 @@ from client.dataset import list_rounds
 from client.exit_status import ExitStatus
 from client.failures import CallError, CommandError
 from client.follow import get_run
+from client.narrow import Ids
 from client.playing import PlayOptions, finish
 from client.run_name import run_id
 from client.screen import chatter, results, say, word
@@ -154,13 +155,14 @@ def _table(steps: Sequence[Step]) -> Table:
         (s.participant, s.role, enum_words.outcome(s.result.outcome), s.result.cause) for s in steps
     )
     table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
-    table.add_column("Participant", overflow="ellipsis")
+    ids = Ids(step.participant for step in steps)
+    table.add_column("Participant")
     table.add_column("Role", no_wrap=True)
     table.add_column("Ended", no_wrap=True)
-    table.add_column("Cause", overflow="ellipsis")
-    table.add_column("Steps", justify="right")
+    table.add_column("Cause", overflow="fold")
+    table.add_column("Steps", justify="right", no_wrap=True)
     for (participant, role, outcome, cause), number in sorted(numbers.items()):
-        table.add_row(word(participant), Text(role), Text(outcome), word(cause), str(number))
+        table.add_row(ids.cell(participant), Text(role), Text(outcome), word(cause), str(number))
     return table
 
 

@@ -10,6 +10,7 @@ from rich.text import Text
 from analysis import dataset as records
 from analysis import verdict_words
 from client import enum_words, plain, tables, use_of_limits
+from client.narrow import Ids
 from client.program_text import ProgramText
 from client.run_name import run_id
 from client.screen import INDENT, indented, word, words
@@ -127,15 +128,16 @@ def _participants(league: league_pb2.League) -> Table:
 
 def _rounds(rounds: Sequence[round_pb2.Round]) -> Table:
     table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
-    table.add_column("Round", justify="right")
-    table.add_column("Set by", no_wrap=True, overflow="ellipsis")
-    table.add_column("Question", no_wrap=True, overflow="ellipsis")
-    table.add_column("Answers", no_wrap=True)
-    table.add_column("Judgments", no_wrap=True)
+    ids = Ids(entry.question_setter for entry in rounds)
+    table.add_column("Round", justify="right", no_wrap=True)
+    table.add_column("Set by")
+    table.add_column("Question")
+    table.add_column("Answers\nusable", no_wrap=True)
+    table.add_column("Judgments\nusable", no_wrap=True)
     for entry in rounds:
         table.add_row(
             str(entry.index),
-            word(entry.question_setter),
+            ids.cell(entry.question_setter),
             word(_question_ending(entry)),
             Text(_usable([a.result for a in entry.answers])),
             Text(_usable([j.result for j in entry.judgments])),
@@ -158,7 +160,7 @@ def _ending(result: round_pb2.StepResult) -> str:
 
 def _usable(results: Sequence[round_pb2.StepResult]) -> str:
     usable = sum(r.outcome == round_pb2.OUTCOME_OK for r in results)
-    return f"{usable} of {len(results)} usable"
+    return f"{usable} of {len(results)}"
 
 
 def round_text(

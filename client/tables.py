@@ -4,44 +4,50 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from llm_crowdsourced.v1 import result_service_pb2, run_pb2, run_service_pb2
+from rich.cells import cell_len
+from rich.console import JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from analysis.percent import percent_of, percent_of_share
 from client import enum_words, plain
+from client.narrow import Ids
 from client.plain import clean
 from client.run_name import run_id
-from client.screen import word, words
+from client.screen import words
 
 _NONE = "-"
+# Columns of a list of runs on a narrow screen.
+_LEAST_TITLE = 12
+_LONGEST_RUN = 30
 
 
-def _table() -> Table:
-    return Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
+def _table(padding: tuple[int, int, int, int] = (0, 1, 0, 1)) -> Table:
+    return Table(box=None, padding=padding, pad_edge=False, header_style="bold")
 
 
 def standings(answer: result_service_pb2.GetStandingsResponse) -> Table:
     """Returns the standings with their uncertainty and the marks behind each."""
-    table = _table()
+    # One blank between columns: nine of them have to go into 76.
+    table = _table((0, 1, 0, 0))
+    ids = Ids(item.participant for item in answer.standings)
     # Programming has no shares.
     with_share = any(s.HasField("answer_share") for s in answer.standings)
     with_rate = _has_pass_rates(answer)
-    table.add_column("Rank", justify="right")
-    table.add_column("95 %", justify="right")
-    table.add_column("Participant", overflow="ellipsis", no_wrap=True)
-    table.add_column("Answer\nscore", justify="right")
-    table.add_column("95 %", justify="right")
-    table.add_column("Question\nscore", justify="right")
-    if with_share:
-        table.add_column("Share", justify="right")
-    if with_rate:
-        table.add_column("Pass rate\n(rounds)", justify="right")
-    table.add_column("Marks", justify="right")
+    headings = ["Answer\nscore", "Score\n95 %", "Question\nscore"]
+    headings += ["Share"] if with_share else []
+    headings += ["Pass rate\n(rounds)"] if with_rate else []
+    table.add_column("Rank", justify="right", no_wrap=True)
+    table.add_column("Rank\n95 %", justify="right", no_wrap=True)
+    # The one column that gives way.
+    table.add_column("Participant")
+    for heading in (*headings, "Marks"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for item in answer.standings:
-        cells = [
+        cells: list[RenderableType] = [
             Text(str(item.rank) if item.HasField("rank") else _NONE),
             _places(item),
-            word(item.participant),
+            ids.cell(item.participant),
             _figure(item.answer_score if item.HasField("answer_score") else None),
             _interval(item),
             _figure(item.question_score if item.HasField("question_score") else None),
@@ -105,13 +111,14 @@ def _figure(value: float | None) -> Text:
 def estimate(answer: run_service_pb2.EstimateRunResponse) -> Table:
     """Returns what a league would take, by participant and in all."""
     table = _table()
-    table.add_column("Participant", overflow="ellipsis", no_wrap=True)
+    ids = Ids(item.participant for item in answer.participants)
+    table.add_column("Participant")
     for heading in ("Calls", "Prompt tokens", "Reply tokens", "Cost"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for item in answer.participants:
         cost = item.cost_usd if item.HasField("cost_usd") else None
         row = _amounts(item.calls, item.prompt_tokens, item.completion_tokens, cost)
-        table.add_row(word(item.participant), *row)
+        table.add_row(ids.cell(item.participant), *row)
     cost = answer.cost_usd if answer.HasField("cost_usd") else None
     row = _amounts(answer.calls, answer.prompt_tokens, answer.completion_tokens, cost)
     table.add_row("In all", *row, style="bold")
@@ -123,27 +130,43 @@ def _amounts(calls: int, prompt: int, completion: int, cost: float | None) -> li
     return [f"{calls:,}", f"about {prompt:,}", f"about {completion:,}", money]
 
 
-def runs(items: Iterable[run_pb2.Run]) -> Table:
-    """Returns a list of runs, a line each."""
+def runs(items: Iterable[run_pb2.Run], width: int) -> Table:
+    """Returns a list of runs, a line each in that many columns, or without what matters least."""
+    rows = [_run(run) for run in items]
+    needed = {
+        heading: max(len(heading), *(cell_len(row[heading]) for row in rows)) for heading in rows[0]
+    }
+    blanks = 2 * len(needed)
+    needed["Run"] = min(needed["Run"], _LONGEST_RUN)
+    longest = needed.pop("Title")
+    least = min(longest, _LEAST_TITLE)
+    for heading in ("Subject", "Created"):
+        if sum(needed.values()) + least + blanks > width:
+            del needed[heading]
+    title = min(longest, width - sum(needed.values()) - blanks)
     table = _table()
-    table.add_column("Run", no_wrap=True)
-    table.add_column("State", no_wrap=True)
-    table.add_column("Subject", no_wrap=True)
-    table.add_column("Steps", justify="right", no_wrap=True)
-    table.add_column("Created", no_wrap=True)
-    # The only column that may wrap, so that ids are whole on a narrow screen.
-    table.add_column("Title")
-    for run in items:
-        done, total = run.progress.done_steps, run.progress.total_steps
-        table.add_row(
-            Text(run_id(run.name)),
-            Text(enum_words.state(run.state)),
-            Text(enum_words.subject(run.league.subject)),
-            Text(f"{done} of {total}"),
-            Text(local_time(run)),
-            word(run.league.title),
-        )
+    for heading, room in needed.items():
+        # An id is never cut: it is typed again.
+        justify: JustifyMethod = "right" if heading == "Steps" else "left"
+        table.add_column(heading, justify=justify, width=room, overflow="fold")
+    if title >= least:
+        table.add_column("Title", no_wrap=True)
+    for row in rows:
+        cells = [Text(row[heading]) for heading in needed]
+        shown = [Text(plain.one_line(row["Title"], title))] if title >= least else []
+        table.add_row(*cells, *shown)
     return table
+
+
+def _run(run: run_pb2.Run) -> dict[str, str]:
+    return {
+        "Run": run_id(run.name),
+        "State": enum_words.state(run.state),
+        "Subject": enum_words.subject(run.league.subject),
+        "Steps": f"{run.progress.done_steps} of {run.progress.total_steps}",
+        "Created": local_time(run),
+        "Title": plain.one_line(run.league.title),
+    }
 
 
 def local_time(run: run_pb2.Run) -> str:

@@ -92,7 +92,7 @@ async def test_calls_can_be_chosen(
         " ".join(line.split()[:3]) for line in said.out.splitlines() if line.strip()[:1] in "12"
     ]
     assert [row for row in rows if " call" not in row] == chosen
-    assert ("There is no such call." in said.err) == (not chosen)
+    assert ("No call of those failed, and every reply could be used." in said.err) == (not chosen)
 
 
 @pytest.mark.usefixtures("called")
