@@ -51,10 +51,10 @@ ENVIRONMENT = {
     "GOFLAGS": "-p=2",
 }
 
-# Of the stack, too, memory is the bound: as large as `start.c` lets it be, and the virtual
-# machines stop before that by themselves, with room for what they do then.
+# Of the stack, too, memory is the bound. Node, whose programs may catch its end, stops a
+# little before the memory that they have by themselves; Java would need thrice its stack.
 _JAVA_STACK = "-Xss1g"
-_NODE_STACK = "--stack-size=1000000"
+_NODE_STACK = "--stack-size=400000"
 # Virtual machines that hold a heap to a size of their own end at it with an error of their
 # own, which nobody can tell from a crash. With a size beyond any limit they end where all
 # programs do: the kernel kills them at the container's limit, and counts it. Java grows

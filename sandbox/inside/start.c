@@ -102,6 +102,14 @@ static void limit(long resource, unsigned long value) {
   must(call(__NR_prlimit64, 0, resource, (long)both, 0), "prlimit");
 }
 
+/* To a size that a program may raise as far as it could before, as those in Python often do. */
+static void limit_stack(unsigned long value) {
+  unsigned long both[2];
+  must(call(__NR_prlimit64, 0, RLIMIT_STACK, 0, (long)both), "prlimit");
+  both[0] = value < both[1] ? value : both[1];
+  must(call(__NR_prlimit64, 0, RLIMIT_STACK, (long)both, 0), "prlimit");
+}
+
 /* Leaves a program its folders where it may write, and the devices that swallow what is written.
  *
  * The owners of files are a wall already. They leave a program its own files in /proc, by
@@ -155,7 +163,7 @@ __attribute__((used, noreturn)) void begin(long *stack) {
   limit(RLIMIT_FSIZE, number(words[5]));
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_NOFILE, FILES_OPEN);
-  limit(RLIMIT_STACK, STACK_BYTES);
+  limit_stack(STACK_BYTES);
   limit(RLIMIT_MEMLOCK, 0);
   limit(RLIMIT_MSGQUEUE, 0);
 

@@ -212,7 +212,7 @@ import resource
 found = {"nice": attempt(os.setpriority, os.PRIO_PROCESS, 0, -5)}
 for policy in (os.SCHED_FIFO, os.SCHED_RR):
     found[f"policy {policy}"] = attempt(os.sched_setscheduler, 0, policy, os.sched_param(1))
-for name in ("NPROC", "CPU", "NOFILE", "CORE", "STACK", "MEMLOCK", "MSGQUEUE"):
+for name in ("NPROC", "CPU", "NOFILE", "CORE", "MEMLOCK", "MSGQUEUE"):
     number = getattr(resource, "RLIMIT_" + name, 12)
     _, hard = resource.getrlimit(number)
     try:

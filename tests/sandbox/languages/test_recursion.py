@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.docker_runner import DockerRunner
 from sandbox.languages import LANGUAGES
-from sandbox.model import MIB, Case, Stopped, Verdict
+from sandbox.model import Case, Stopped, Verdict
 from tests.support.sandboxes import executed, job, running
 
 pytestmark = pytest.mark.docker
@@ -110,14 +110,32 @@ async def test_a_million_calls_fit_and_endless_ones_end(
     assert after.verdict is Verdict.ACCEPTED, after
 
 
-async def test_node_ends_its_stack_before_the_kernel_does(runner: DockerRunner) -> None:
-    """With memory for all of it, it is an error of the program's, which that can catch."""
+async def test_node_ends_its_stack_before_the_memory_is_full(runner: DockerRunner) -> None:
+    """It is an error of the program's then, which that can catch."""
     source = """
 function depth(n) { return 1 + depth(n + 1); }
 try { depth(0); } catch (error) { console.log(error instanceof RangeError ? 'caught' : error); }
 """
-    limits = replace(
-        LANGUAGES["javascript"].limits, cpu_s=30.0, wall_s=300.0, memory_bytes=1536 * MIB
-    )
+    limits = replace(LANGUAGES["javascript"].limits, cpu_s=30.0, wall_s=300.0)
     got = await executed(runner, job("javascript", source, Case(b"", b"caught\n"), limits=limits))
+    assert got.verdicts == [Verdict.ACCEPTED], got.cases
+
+
+@pytest.mark.parametrize("bytes_", ["RLIM_INFINITY", "getrlimit(resource.RLIMIT_STACK)[1]"])
+async def test_python_may_ask_for_more_stack_as_it_often_does(
+    runner: DockerRunner, bytes_: str
+) -> None:
+    source = f"""
+import resource, sys, threading
+resource.setrlimit(resource.RLIMIT_STACK, (resource.{bytes_}, resource.{bytes_}))
+threading.stack_size(512 << 20)
+sys.setrecursionlimit(10**6)
+def depth(n):
+    return 0 if n == 0 else 1 + depth(n - 1)
+thread = threading.Thread(target=lambda: print(depth(200_000)))
+thread.start()
+thread.join()
+"""
+    limits = LANGUAGES["python"].limits
+    got = await executed(runner, job("python", source, Case(b"", b"200000\n"), limits=limits))
     assert got.verdicts == [Verdict.ACCEPTED], got.cases
