@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from llm_crowdsourced.v1 import call_pb2, league_pb2, result_service_pb2, round_pb2, run_pb2
@@ -17,7 +17,7 @@ from tests.support.rounds import create, marks, rounds, run
 from tests.support.scripted_endpoint import ScriptedEndpoint, ScriptedReply, ScriptedRequest
 from tests.support.scripted_league import STEP_HEADER
 
-# Asked one call after another, so it is the last of all and nothing follows from it.
+# Asked one call after another, so it is among the last and nothing follows from it.
 JUDGMENT = "3/judgment/p3"
 ANSWER = "3/answer/p1"
 
@@ -32,7 +32,8 @@ UNREACHABLE = Fault(
 
 _AT_ONCE = 16
 _MODELS = ("model-1", "model-2", "model-3")
-_BEFORE_JUDGMENT = "3/judgment/p2"
+# The call before it to the same endpoint, whatever others are asked meanwhile.
+_BEFORE_JUDGMENT = "2/judgment/p3"
 
 Table = Sequence[tuple[object, ...]]
 
@@ -163,16 +164,18 @@ async def play_unreachable(folder: Path, *, always: bool) -> Played:
     """
     play = Play("refused", UNREACHABLE, JUDGMENT, always=always)
     script = _Script({play.run_id: Play(play.run_id)})
-    gone = ScriptedEndpoint(script, models=["model-3"])
 
     async def reply(request: ScriptedRequest) -> ScriptedReply:
-        if request.headers[STEP_HEADER] == _BEFORE_JUDGMENT:
-            await gone.__aexit__(None, None, None)
-        return script(request)
+        good = script(request)
+        if request.headers[STEP_HEADER] != _BEFORE_JUDGMENT:
+            return good
+        await gone.refuse()
+        return replace(good, headers={"Connection": "close"})
 
+    gone = ScriptedEndpoint(reply, models=["model-3"])
     async with AsyncExitStack() as stack:
-        there = await stack.enter_async_context(ScriptedEndpoint(reply, models=_MODELS))
-        await gone.__aenter__()
+        there = await stack.enter_async_context(ScriptedEndpoint(script, models=_MODELS))
+        await stack.enter_async_context(gone)
         first = ProviderSettings(base_url=there.base_url)
         retries = RETRIES if always else 20
         last = ProviderSettings(base_url=gone.base_url, max_retries=retries, backoff_s=0.05)

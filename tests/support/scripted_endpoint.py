@@ -158,6 +158,12 @@ class ScriptedEndpoint:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    async def refuse(self) -> None:
+        """Takes no connection any more; calls under way are answered."""
+        if self._runner is not None:
+            for site in list(self._runner.sites):
+                await site.stop()
+
     @property
     def port(self) -> int:
         """Where it listens."""
