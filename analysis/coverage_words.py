@@ -53,6 +53,12 @@ def words(cell: Cell) -> str:
     return f"{told}, {cell.cause}" if cell.cause else told
 
 
+def ending(outcome: str) -> str:
+    """Returns how a step that is missing ended, such as `unreadable`; an unknown word stays."""
+    sign = _BY_OUTCOME.get(outcome)
+    return LEGEND[sign].removeprefix("missing: ") if sign else outcome
+
+
 def index_ranges(numbers: tuple[int, ...]) -> str:
     """Returns round numbers in few characters, such as `1-3, 7`."""
     parts: list[list[int]] = []

@@ -96,7 +96,10 @@ def _limits_line(change: event_pb2.RunLimitsChanged) -> str:
         (budget.HasField("max_calls"), plain.count(budget.max_calls, "call")),
         (budget.HasField("max_tokens"), plain.count(budget.max_tokens, "token")),
         (budget.HasField("max_cost_usd"), plain.dollars(budget.max_cost_usd)),
-        (change.max_concurrent_calls > 0, f"{change.max_concurrent_calls:,} calls at once"),
+        (
+            change.max_concurrent_calls > 0,
+            f"{plain.count(change.max_concurrent_calls, 'call')} at once",
+        ),
     ]
     told = [limit for is_set, limit in limits if is_set]
     return f"limits changed: {', '.join(told)} at most" if told else "limits lifted"

@@ -12,18 +12,21 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from analysis import coverage_words
 from client import enum_words, plain, use_of_limits
+from client.narrow import Ids
 from client.run_name import run_id
 from client.run_progress import Preparation, RoundProgress, RunProgress
 from client.screen import word
 
 _FRAMES_A_SECOND = 4
 # Lines of everything but the rounds and what is told of failures, and the least rounds that are shown.
-_OTHER_LINES = 8
+_OTHER_LINES = 9
 _MIN_ROUNDS = 3
 _MAX_CAUSES = 4
 # More names than that are not read.
 _MAX_NAMES = 3
+_CHECKED = " (being written, checked or repaired)"
 _STATE_STYLES = {
     "running": "cyan",
     "succeeded": "bold green",
@@ -54,8 +57,10 @@ class Picture:
         parts += [_bar(self._progress, options.max_width), _numbers(self._progress)]
         told = _told(self._progress, options.max_width)
         parts += told
-        room = max(_MIN_ROUNDS, height - _OTHER_LINES - len(preparing) - len(told))
+        lines = sum(-(-line.cell_len // options.max_width) for line in told)
+        room = max(_MIN_ROUNDS, height - _OTHER_LINES - len(preparing) - lines)
         parts += _rounds(self._progress, room, marks, options.max_width)
+        parts.append(_legend(marks))
         yield Group(*parts)
 
 
@@ -95,8 +100,8 @@ def _preparation(item: Preparation, width: int) -> RenderableType:
 
 
 def _bar(progress: RunProgress, width: int) -> RenderableType:
-    total = max(1, progress.progress.total_steps)
-    done = progress.progress.done_steps
+    total = max(1, progress.total_steps)
+    done = progress.done_steps
     grid = Table.grid(padding=(0, 1))
     grid.add_row(
         ProgressBar(total=total, completed=done, width=max(5, width - 6)),
@@ -112,11 +117,11 @@ def _numbers(progress: RunProgress) -> Text:
 def numbers(progress: RunProgress) -> list[str]:
     """Returns steps, calls, tokens and cost, a phrase each."""
     now = progress.progress
-    tokens = f"{plain.short_number(now.prompt_tokens)} + {plain.short_number(now.completion_tokens)} tokens"
+    prompts, replies = map(plain.short_number, (now.prompt_tokens, now.completion_tokens))
     return [
-        f"{now.done_steps:,} of {now.total_steps:,} steps",
-        f"{now.calls:,} calls of {now.total_steps:,} planned",
-        tokens,
+        f"{progress.done_steps:,} of {plain.count(progress.total_steps, 'step')}",
+        plain.count(now.calls, "call"),
+        f"{prompts} prompt + {replies} reply tokens",
         _cost(now.cost_usd, now.unpriced_calls, now.calls),
     ]
 
@@ -132,44 +137,62 @@ def _cost(cost: float, unpriced: int, calls: int) -> str:
 def failures(progress: RunProgress) -> str:
     """Returns the steps lost by cause, the most frequent first; empty without any."""
     causes = progress.failures()
-    shown = [f"{plain.one_line(cause, 30)} {number}" for cause, number in causes[:_MAX_CAUSES]]
+    shown = [
+        f"{number:,} {_lost(cause, progress.ending(cause))}"
+        for cause, number in causes[:_MAX_CAUSES]
+    ]
     rest = sum(number for _, number in causes[_MAX_CAUSES:])
-    told = ", ".join([*shown, f"other {rest}"] if rest else shown)
+    told = ", ".join([*shown, f"{rest:,} other"] if rest else shown)
     if not progress.skipped:
         return told
-    skipped = f"skipped {progress.skipped:,}"
+    skipped = f"{progress.skipped:,} skipped"
     return f"{told}; {skipped}" if told else skipped
 
 
-def _told(progress: RunProgress, width: int) -> list[RenderableType]:
-    """Returns the budget, the failures and who is waited for: a line each, where there is one."""
+def _lost(cause: str, outcome: str) -> str:
+    """Returns such as `unreadable (no_json)`: in the words of the coverage, and the cause."""
+    shown = plain.one_line(cause, 30)
+    if not outcome:
+        return shown
+    told = coverage_words.ending(outcome)
+    return told if cause in {"", outcome} else f"{told} ({shown})"
+
+
+def _told(progress: RunProgress, width: int) -> list[Text]:
+    """Returns the budget, the failures and who is waited for: two lines each at most."""
     lines = []
+    limit = 2 * width - 10
     if budget := use_of_limits.sentence(
         progress.budget, use_of_limits.of_progress(progress.progress)
     ):
-        lines.append(word(f"Budget: {budget}", "dim", limit=width))
+        lines.append(word(f"Budget: {budget}", "dim", limit=limit))
     if lost := failures(progress):
-        lines.append(word(f"Lost steps: {lost}", "red", limit=width))
+        lines.append(word(f"Lost steps: {lost}", "red", limit=limit))
     if progress.latest_lost is not None:
-        lines.append(word(f"The last: {step_line(progress.latest_lost)}", "red", limit=width))
+        lines.append(word(f"The last: {step_line(progress.latest_lost)}", "red", limit=limit))
     if progress.state == "running" and (names := waited_for(progress)):
-        lines.append(word(f"Waiting for {names}", "dim", limit=width))
-    return [*lines]
+        lines.append(word(f"Waiting for {names}", "dim", limit=limit))
+    return lines
 
 
 def waited_for(progress: RunProgress) -> str:
-    """Returns such as `7 answers; judgments of cy (2), di`: names where they are few."""
-    if not (progress.progress.done_steps or progress.preparations):
-        return "the first reply"
+    """Returns such as `question of ada; 7 answers`: names where they are few.
+
+    Nothing while models are made ready: nobody has been asked.
+    """
+    if progress.preparations:
+        return ""
     parts = []
     for role, numbers in sorted(progress.waited_for().items()):
         replies = sum(numbers.values())
-        if len(numbers) > _MAX_NAMES:
-            parts.append(plain.count(replies, enum_words.role(role)))
-            continue
-        names = [f"{name} ({n})" if n > 1 else name for name, n in numbers.items()]
-        noun = enum_words.role(role) + ("s" if replies > 1 else "")
-        parts.append(f"{noun} of {', '.join(names)}")
+        if len(numbers) > _MAX_NAMES or "" in numbers:
+            told = plain.count(replies, enum_words.role(role))
+        else:
+            names = [f"{name} ({n})" if n > 1 else name for name, n in numbers.items()]
+            noun = enum_words.role(role) + ("s" if replies > 1 else "")
+            told = f"{noun} of {', '.join(names)}"
+        is_checked = role == round_pb2.ROLE_QUESTION and progress.checks_questions
+        parts.append(told + (_CHECKED if is_checked else ""))
     return "; ".join(parts)
 
 
@@ -195,20 +218,27 @@ def _ascii_marks(outcome: str) -> str:
 _Marks = Callable[[str], str]
 
 
+def _legend(marks: _Marks) -> Text:
+    signs = [("ok", "usable"), ("lost", "lost"), ("skipped", "skipped")]
+    told = "  ".join(f"{marks(outcome)} {meaning}" for outcome, meaning in signs)
+    return Text(f"{told}  2 of 3: usable of planned", style="dim")
+
+
 def _rounds(
     progress: RunProgress, room: int, marks: _Marks, width: int
 ) -> Iterable[RenderableType]:
     shown = chosen(list(progress.rounds.values()), room)
     table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim", expand=False)
     table.add_column("Round", justify="right", no_wrap=True)
-    table.add_column("Set by", no_wrap=True, overflow="ellipsis", max_width=max(8, width - 50))
+    ids = Ids(entry.setter or "…" for entry in progress.rounds.values())
+    table.add_column("Set by", max_width=max(8, width - 50))
     table.add_column("Question", no_wrap=True, max_width=18, overflow="ellipsis")
     table.add_column("Answers", no_wrap=True)
     table.add_column("Judgments", no_wrap=True)
     for entry in shown:
         table.add_row(
             str(entry.index),
-            word(entry.setter or "…"),
+            ids.cell(entry.setter or "…"),
             _question(entry, marks),
             _steps(entry.answers, entry.answers_planned, marks),
             _steps(entry.judgments, entry.judgments_planned, marks),
@@ -244,13 +274,13 @@ def _question(entry: RoundProgress, marks: _Marks) -> Text:
 
 
 def _steps(steps: Mapping[str, str], planned: int, marks: _Marks) -> Text:
-    """Returns such as `2 of 3 ✓✓`; long lists are counted and not drawn."""
+    """Returns usable of planned and marks, such as `2 of 3 ✓✗✓`; long lists are not drawn."""
     if not planned:
         return Text("")
     ended = list(steps.values())
-    text = Text(f"{len(ended)} of {planned} ")
+    lost = sum(outcome != "ok" for outcome in ended)
+    text = Text(f"{len(ended) - lost} of {planned} ")
     if planned > 8:  # noqa: PLR2004 - more marks than that are not read but counted
-        lost = sum(outcome != "ok" for outcome in ended)
         return text.append(f"{lost} lost", style="red") if lost else text
     for outcome in ended:
         text.append(marks(outcome), style="green" if outcome == "ok" else "red")

@@ -77,10 +77,12 @@ class RoundProgress:
     def waited_for(self) -> tuple[int, tuple[str, ...]]:
         """Returns the role that the round waits for, and of whom.
 
-        Nobody in a round that is not begun or is done: whether a model has been
-        asked is not told before its reply has come.
+        Nobody in a round that is done. Whether a model has been asked is not told
+        before its step has ended: a question may be on its way, or be checked or repaired.
         """
-        if not self.is_begun or self.is_done or not self.question:
+        if not self.question:
+            return round_pb2.ROLE_QUESTION, (self.setter,)
+        if self.is_done:
             return round_pb2.ROLE_UNSPECIFIED, ()
         if self.setter and len(self.answers) < self.answers_planned:
             others = (p for p in self.participants if p != self.setter)
@@ -115,6 +117,7 @@ class RunProgress:
         reason: Why it is in that state; may be empty.
         progress: Steps, calls, tokens and cost at the last event.
         rounds: By index.
+        checks_questions: Questions are checked, and may be repaired, before they count.
         budget: The limits.
         max_concurrent_calls: Calls under way at once, at most; 0 where not known.
         preparations: What is being made ready now, by activity.
@@ -136,6 +139,7 @@ class RunProgress:
         self.name = run.name
         self.title = league.title
         self.participants = participants
+        self.checks_questions = league.subject == league_pb2.SUBJECT_PROGRAMMING
         self.budget = league_pb2.Budget()
         self.budget.CopyFrom(league.budget)
         self.max_concurrent_calls = league.max_concurrent_calls
@@ -146,6 +150,7 @@ class RunProgress:
         self.preparations: dict[str, Preparation] = {}
         self.latest_lost: event_pb2.StepFinished | None = None
         self._skipped: dict[_Key, str] = {}
+        self._endings: dict[str, str] = {}
         ids = tuple(p.id for p in league.participants)
         self.rounds = {
             index: RoundProgress(
@@ -158,6 +163,8 @@ class RunProgress:
             )
             for index in range(1, count + 1)
         }
+        judgments = sum(entry.judgments_planned for entry in self.rounds.values())
+        self._taken_over = run.progress.total_steps - judgments if judges_again else 0
         self._created = _time(run.create_time)
         # When it stopped, and how long it had stood still before that.
         self._stopped = _time(run.end_time) if run.HasField("end_time") else None
@@ -218,6 +225,20 @@ class RunProgress:
             return None
         return (now - self._pace_from).total_seconds() / steps * left
 
+    @property
+    def done_steps(self) -> int:
+        """Steps done; what a run that judges again took over is none of its own."""
+        return max(0, self.progress.done_steps - self._taken_over)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps planned; what a run that judges again took over is none of its own."""
+        return max(0, self.progress.total_steps - self._taken_over)
+
+    def ending(self, cause: str) -> str:
+        """Returns the outcome of steps that failed by that cause; empty where it is not known."""
+        return self._endings.get(cause, "")
+
     def failures(self) -> list[tuple[str, int]]:
         """Returns the number of steps that failed by cause, the most frequent first.
 
@@ -232,7 +253,10 @@ class RunProgress:
         return len(self._skipped)
 
     def waited_for(self) -> dict[int, dict[str, int]]:
-        """Returns of whom the rounds under way wait for how many replies, by role."""
+        """Returns of whom the rounds wait for how many replies, by role.
+
+        A setter that is not known is empty.
+        """
         found: dict[int, dict[str, int]] = {}
         for entry in self.rounds.values():
             role, names = entry.waited_for()
@@ -268,6 +292,7 @@ class RunProgress:
             self._skipped[_key(step)] = step.cause
         elif step.outcome != round_pb2.OUTCOME_OK:
             self.latest_lost = step
+            self._endings[step.cause] = outcome
         entry = self.rounds.get(step.round)
         if entry is None:
             return

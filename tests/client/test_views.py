@@ -71,16 +71,17 @@ def test_the_picture_at_80_columns() -> None:
     assert lines[0].startswith("math-1")
     assert lines[0].endswith("running  0:20  about 35 s left")
     assert lines[1].endswith("34 %")
-    assert lines[2] == ("11 of 32 steps · 13 calls of 32 planned · 8.4k + 2.4k tokens · $0.00")
-    assert lines[3] == "Lost steps: truncated 1, unparsable 1; skipped 4"
+    assert lines[2] == "11 of 32 steps · 13 calls · 8.4k prompt + 2.4k reply tokens · $0.00"
+    assert lines[3] == "Lost steps: 1 cut off, 1 unreadable; 4 skipped"
     assert lines[4] == "The last: round 1: answer of cy truncated"
     assert lines[5] == "Waiting for 7 answers"
     assert lines[6].split() == ["Round", "Set", "by", "Question", "Answers", "Judgments"]
-    assert lines[7].split() == ["1", "ada", "✓", "2", "of", "3", "✓✗", "1", "of", "4", "✓"]
+    assert lines[7].split() == ["1", "ada", "✓", "1", "of", "3", "✓✗", "1", "of", "4", "✓"]
     assert lines[8].split() == ["2", "bob", "✓", "0", "of", "3", "0", "of", "4"]
     assert lines[10].split()[:4] == ["4", "di", "✗", "unparsable"]
-    assert lines[10].endswith("4 of 4 ····")
-    assert len(lines) == 11
+    assert lines[10].endswith("0 of 4 ····")
+    assert lines[11] == "✓ usable  ✗ lost  · skipped  2 of 3: usable of planned"
+    assert len(lines) == 12
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
@@ -101,8 +102,8 @@ def test_rounds_that_do_not_fit_are_counted_and_those_under_way_shown() -> None:
 
     assert len(text.splitlines()) <= 16
     assert any(line.split()[0] == "77" for line in text.splitlines() if line.strip())
-    assert "Lost steps: unavailable 3" in text
-    assert "and 74 more rounds: 1 played, 73 to come" in text
+    assert "Lost steps: 3 unavailable" in text
+    assert "and 75 more rounds: 1 played, 74 to come" in text
 
 
 def test_preparation_is_shown_until_the_first_step() -> None:
@@ -148,16 +149,45 @@ def test_a_run_that_goes_on_shows_again_what_is_made_ready() -> None:
 
 
 def test_who_is_waited_for_is_told_when_few_are() -> None:
-    assert "Waiting for the first reply" in drawn(after([RUNNING]))
+    assert "Waiting for 4 questions" in drawn(after([RUNNING]))
     events = [RUNNING, step(2, 1, 1, "ada"), step(3, 1, 2, "bob"), step(4, 2, 1, "bob")]
-    assert "Waiting for 6 answers" in drawn(after(events[:2] + events[3:]))
-    assert "Waiting for answers of cy, di" in drawn(after(events[:3]))
+    assert "Waiting for questions of cy, di; 6 answers" in drawn(after(events[:2] + events[3:]))
+    assert "Waiting for questions of bob, cy, di; answers of cy, di" in drawn(after(events[:3]))
 
-    events = [RUNNING, step(2, 1, 1, "ada")]
+    void = [step(i, i, 1, name, (3, "no_json")) for i, name in enumerate(IDS[1:], 2)]
+    events = [RUNNING, *void, step(2, 1, 1, "ada")]
+    events += [step(5 + i, 2 + i, 3, name) for i in range(3) for name in IDS]
     events += [step(3 + i, 1, 2, name) for i, name in enumerate(IDS[1:])]
     events += [step(6 + i, 1, 3, name) for i, name in enumerate(IDS[:3])]
     assert "Waiting for judgment of di" in drawn(after(events))
     assert "Waiting" not in drawn(after([*events, state_event(9, run_pb2.Run.STATE_PAUSED)]))
+
+
+def test_open_questions_of_programming_may_be_in_their_check_or_in_repair() -> None:
+    start = run(league=league(subject=2))
+    events = [RUNNING, step(2, 1, 1, "ada"), step(3, 2, 1, "bob"), step(4, 3, 1, "cy")]
+
+    text = " ".join(drawn(after(events, start)).split())
+
+    assert "Waiting for question of di (being written, checked or repaired); 9 answers" in text
+
+
+def test_what_a_run_that_judges_again_took_over_is_not_counted() -> None:
+    start = run(source_run="runs/math-0")
+    start.progress.done_steps = 16
+    begun = state_event(1, run_pb2.Run.STATE_RUNNING)
+    begun.progress.done_steps = 16
+    judged = step(18, 1, 3, "ada")
+
+    assert "0 of 16 steps" in drawn(after([begun], start))
+    assert "1 of 16 steps" in drawn(after([begun, judged], start))
+
+
+def test_lost_steps_are_told_in_the_words_of_the_coverage() -> None:
+    item = step(2, 1, 1, "ada", (3, "no_json"))
+    item.progress.failures["no_json"] = 1
+
+    assert "Lost steps: 1 unreadable (no_json)" in drawn(after([item]))
 
 
 def test_reopened_steps_are_open_again() -> None:
@@ -175,9 +205,9 @@ def test_reopened_steps_are_open_again() -> None:
     assert not progress.rounds[4].judgments
     text = drawn(progress)
     assert "6 of 32 steps" in text
-    assert "Lost steps: truncated 1\n" in text.replace(" \n", "\n")
+    assert "Lost steps: 1 cut off\n" in text.replace(" \n", "\n")
     again = drawn(after([*a_league_under_way(), last, step(14, 4, 1, "di")]))
-    assert [line.split()[:3] for line in again.splitlines()][-1] == ["4", "di", "✓"]
+    assert [line.split()[:3] for line in again.splitlines()][-2] == ["4", "di", "✓"]
 
 
 def test_why_the_run_stands_still_is_in_the_picture() -> None:
@@ -284,7 +314,7 @@ def test_lines_come_every_few_seconds_and_for_every_state() -> None:
     assert "0:05 | round 4: question by di unparsable | 4 of 32 steps" in lines[1]
     assert "round 1: answer of cy truncated" in lines[2]
     assert "round 4: judgment of di skipped" in lines[3]
-    assert "lost: truncated 1, unparsable 1; skipped 4" in lines[3]
+    assert "lost: 1 cut off, 1 unreadable; 4 skipped" in lines[3]
     assert "6 of 32 steps" not in lines[0]
     assert "succeeded" in lines[-1]
     assert len(lines) == 5
