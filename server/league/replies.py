@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from server.league.cutting import cut
 from server.league.league import Participant
 from server.league.reading import (
     JsonObject,
@@ -24,6 +25,8 @@ from server.league.texts import as_formulas, as_text
 
 # Longer texts are no answers. Of long ones judges are shown a part.
 MAX_TEXT = 60_000
+# Judges give one for each answer: those of a round have to fit into one message.
+MOST_REASON = 4_000
 # Between the working and the result of a reference.
 FINAL_RESULT = "\n\nFinal result: "
 _MAX_SCORE = 100.0
@@ -248,9 +251,11 @@ def _reasons(
         by_label = {
             _LABEL_PREFIX.sub("", name.strip()).casefold(): r for name, r in reasons.items()
         }
-        return {label: text_of(by_label.get(label.casefold()))[:MAX_TEXT] for label in labels}
+        return {
+            label: cut(text_of(by_label.get(label.casefold())), MOST_REASON) for label in labels
+        }
     # One text for all of them: nothing that was said is lost.
-    text = text_of(reasons)[:MAX_TEXT]
+    text = cut(text_of(reasons), MOST_REASON)
     return dict.fromkeys(labels, text) if text else {}
 
 

@@ -1,6 +1,6 @@
 """What was played, from the store's rows to `analysis` and on to the wire."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from llm_crowdsourced.v1 import result_service_pb2, round_pb2
@@ -17,12 +17,17 @@ from analysis.dataset import (
     StepResult,
 )
 from analysis.scores import Standing
+from server.league.cutting import cut
 from server.league.league import Subject
 from server.league.outcome import Outcome
 from server.league.schedule import Role, StepKey, answerers_of, judged_by, setter_of
 from server.rpc.convert import known, outcome_to
 from server.store.executions import MeanPassRate
 from server.store.records import MarkRecord, RunRecord, StepRecord
+
+# Of all reasons of a round. With 50 participants each has some 850 characters at the least.
+_MOST_REASON_BYTES = 8 << 20
+_BYTES_OF_A_CHARACTER = 4
 
 
 def assemble_rounds(
@@ -161,7 +166,17 @@ def round_to(run_name: str, round_: Round, *, full: bool) -> round_pb2.Round:
         if full:
             message.question.reference_answer = question.reference_answer
             message.question.marking_scheme = question.marking_scheme
+    _bound_reasons([mark for judgment in message.judgments for mark in judgment.marks])
     return message
+
+
+def _bound_reasons(marks: Sequence[round_pb2.Mark]) -> None:
+    """Cuts the reasons of a round where they are too long together for one message."""
+    if sum(len(mark.reason.encode()) for mark in marks) <= _MOST_REASON_BYTES:
+        return
+    most = _MOST_REASON_BYTES // len(marks) // _BYTES_OF_A_CHARACTER
+    for mark in marks:
+        mark.reason = cut(mark.reason, most)
 
 
 def _result_to(result: StepResult) -> round_pb2.StepResult:

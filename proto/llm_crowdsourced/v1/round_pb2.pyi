@@ -503,7 +503,10 @@ class Mark(_message.Message):
     of one.
     """
     reason: _builtins.str
-    """The judge's reason. Empty in `ROUND_VIEW_BASIC`."""
+    """The judge's reason, cut beyond 4,000 characters, and where those of a round
+    have more than 8 MiB together; a mark at its end says so, and the raw reply
+    of the call has all of it. Empty in `ROUND_VIEW_BASIC`.
+    """
     def __init__(
         self,
         *,

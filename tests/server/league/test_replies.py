@@ -11,6 +11,7 @@ from server.league.league import Participant
 from server.league.reading import MAX_CHARACTERS, Unreadable
 from server.league.replies import (
     MAX_TEXT,
+    MOST_REASON,
     AnswerReply,
     JudgmentReply,
     QuestionReply,
@@ -208,6 +209,25 @@ def test_reasons_are_kept_whatever_their_shape(reasons: object, kept: dict[str, 
     assert isinstance(read, JudgmentReply)
     assert read.values == IN_ORDER
     assert read.reasons == kept
+
+
+@pytest.mark.parametrize("common", [True, False])
+def test_a_reason_is_cut_with_a_mark_that_says_how_much_is_left_out(*, common: bool) -> None:
+    long, short = "文" * 59_000, "x" * MOST_REASON
+    reasons: object = long if common else {"A": long, "B": short, "C": short + "x"}
+    read = read_ranking(json.dumps({"ranks": IN_ORDER, "reasons": reasons}), LABELS)
+    assert isinstance(read, JudgmentReply)
+    cut = read.reasons["A"]
+    kept, mark = cut.split(" [... ")
+    assert set(kept) == {"文"}
+    assert mark == f"{59_000 - len(kept):,} characters left out]"
+    assert MOST_REASON - 2 <= len(cut) <= MOST_REASON
+    if common:
+        assert read.reasons == dict.fromkeys(LABELS, cut)
+    else:
+        assert read.reasons["B"] == short
+        assert read.reasons["C"].endswith(" characters left out]")
+        assert len(read.reasons["C"]) <= MOST_REASON
 
 
 LATEX = (
