@@ -7,6 +7,7 @@ import altair as alt
 
 from analysis.agreement import Agreement
 from analysis.dataset import Dataset
+from analysis.percent import percent_of_share
 from analysis.scores import RoundScore, Standing, setter_answerer_matrix
 from analysis.style import (
     BLUE,
@@ -24,6 +25,8 @@ from analysis.style import (
 
 ANSWERS, QUESTIONS = "its answers", "others' answers to its questions"
 _NAME = 34
+_ROOM = 0.12
+"""Share of the scale from which a bar has room for its figure."""
 _DARK = 0.55
 """Share of the scale above which a cell is dark enough for white text."""
 
@@ -69,8 +72,8 @@ def score_bars(standings: Sequence[Standing], dataset: Dataset) -> Any:
             height=alt.Step(20),
             title=titled(
                 "Answer and question score of each model",
-                f"n = {amount(rounds, 'round')}, {amount(marks, 'mark')}; line: {level:.0%} interval "
-                f"over rounds{hint}",
+                f"n = {amount(rounds, 'round')}, {amount(marks, 'mark')}; line: "
+                f"{percent_of_share(level)} interval over rounds{hint}",
             ),
         )
     )
@@ -107,14 +110,19 @@ def grouped_bars(
         digits: Decimals of the figures.
     """
     there, rules, blanks = [], [], []
+    inside: dict[str, list[dict[str, Any]]] = {kind: [] for kind in colors}
+    beside: list[dict[str, Any]] = []
     for bar in bars:
-        row = {"model": bar.model, "kind": bar.kind}
+        row = {"model": bar.model, "kind": bar.kind, "value": bar.value or 0.0}
         if bar.value is None:
-            blanks.append(row | {"value": 0.0, "text": bar.blank})
+            blanks.append(row | {"text": bar.blank})
             continue
-        end = bar.value if bar.high is None else max(bar.value, bar.high)
-        text = f"{bar.value:.{digits}f}"
-        there.append(row | {"value": bar.value, "end": end, "text": text})
+        row["text"] = f"{bar.value:.{digits}f}"
+        there.append(row)
+        # At the foot of its bar a figure is beside no other's end, and off the interval.
+        (inside[bar.kind] if bar.value >= _ROOM * top else beside).append(
+            row | {"end": max(bar.value, bar.high or 0.0)}
+        )
         if bar.low is not None:
             rules.append(row | {"low": bar.low, "high": bar.high})
     kinds = list(colors)
@@ -135,10 +143,33 @@ def grouped_bars(
         alt.Chart(data(rules))
         .mark_rule(color=INK, strokeWidth=1.6)
         .encode(y=y, yOffset=offset, x=alt.X("low:Q", scale=x), x2="high:Q"),
-        bar_text(there, INK).encode(y=y, yOffset=offset, x=alt.X("end:Q", scale=x), text="text:N"),
+        *(
+            layer.encode(y=y, yOffset=offset, x=alt.datum(0, scale=x), text="text:N")
+            for kind, rows in inside.items()
+            if rows
+            for layer in _bar_figures(rows, colors[kind])
+        ),
+        bar_text(beside, INK).encode(y=y, yOffset=offset, x=alt.X("end:Q", scale=x), text="text:N"),
         bar_text(blanks, SOFT).encode(
             y=y, yOffset=offset, x=alt.X("value:Q", scale=x), text="text:N"
         ),
+    )
+
+
+def _bar_figures(rows: list[dict[str, Any]], ground: str) -> tuple[Any, Any]:
+    """Returns figures on bars: a halo of the bar's colour, for a wide interval, and the text."""
+    text = INK if ground == ORANGE else "white"
+    return (
+        bar_text(rows, ground).mark_text(
+            align="left",
+            dx=5,
+            fontSize=11,
+            color=ground,
+            stroke=ground,
+            strokeWidth=3,
+            strokeJoin="round",
+        ),
+        bar_text(rows, text),
     )
 
 
@@ -185,22 +216,27 @@ def setter_heatmap(
     )
 
 
-def judge_heatmap(found: Agreement, *, measure: str = "tau") -> Any:
+def judge_heatmap(
+    found: Agreement, standings: Sequence[Standing] = (), *, measure: str = "tau"
+) -> Any:
     """Returns the heat map of agreement between judges.
 
     Args:
         found: Agreement of the judges.
+        standings: The models, best first: the order of the judges as in all other charts.
         measure: `tau` for Kendall's tau-b, or `overlap` for the top lists on common answers.
     """
     tau = measure == "tau"
-    names = unique_names(list(found.judges), _NAME)
+    places = {s.model: place for place, s in enumerate(standings)}
+    judges = sorted(found.judges, key=lambda judge: places.get(judge, len(places)))
+    names = unique_names(judges, _NAME)
     by_pair: dict[tuple[str, str], float | None] = {}
     for pair in found.pairs:
         value = pair.tau if tau else pair.overlap
         by_pair[pair.first, pair.second] = by_pair[pair.second, pair.first] = value
     cells = []
-    for one in found.judges:
-        for other in found.judges:
+    for one in judges:
+        for other in judges:
             value = by_pair.get((one, other))
             blank = "" if one == other else "none"
             cells.append(

@@ -22,10 +22,13 @@ from analysis.resampling import TIE
 from analysis.scores import RoundScore, Standing, tie_sentence
 from analysis.verdict_words import OUTDATED, legend, words
 from analysis.verification import verification
-from analysis.views import DASH, failure_views, grids, round_views
+from analysis.views import DASH, failure_views, grids, mark_words, round_views
 
 _TEMPLATES = files("analysis") / "templates"
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+# They would reverse our own words behind a model's, in texts and in attributes.
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_HALF_PX = 660
 _SIZE = re.compile(rb'<svg[^>]* width="([\d.]+)" height="([\d.]+)"')
 
 
@@ -53,6 +56,11 @@ class Figure:
         """Width and height in pixels."""
         found = _SIZE.search(self.svg)
         return (round(float(found[1])), round(float(found[2]))) if found else (800, 500)
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it takes the whole width of the page: half of it would make it too small."""
+        return self.size[0] > _HALF_PX
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +110,7 @@ def page(
         "share": lambda value: DASH if value is None else percent_of_share(value),
         "signed": _signed,
         "points": lambda value: DASH if value is None else f"{_signed(100 * value, 1)} pp",
+        "mark": lambda value: DASH if value is None else mark_words(value),
         "verdict": words,
         "of": percent_of,
         "count": _count,
@@ -136,6 +145,7 @@ def page(
         checked=[v for v in rounds if v.check and v.run.source_run not in run_ids],
         first=findings.standings[0] if findings.standings else None,
     )
+    html = _TURNS.sub(lambda found: f"[U+{ord(found[0]):04X}]", html)
     return _UNSEEN.sub("�", html).encode()
 
 
@@ -155,7 +165,7 @@ def _totals(dataset: Dataset) -> Mapping[str, int]:
     return {
         "runs": len(dataset.runs),
         "rounds": sum(len(run.rounds) for run in dataset.runs),
-        "models": len(dataset.participants),
+        "participants": len(dataset.participants),
         "calls": sum(len(run.calls) for run in dataset.runs),
     }
 

@@ -10,6 +10,7 @@ import altair as alt
 from analysis.accuracy import Accuracy
 from analysis.charts import Bar, bar_text, grouped_bars
 from analysis.pass_rates import MIB, ModelRuns, PassRate, verdicts_in
+from analysis.percent import percent_of_share
 from analysis.scores import Standing
 from analysis.style import (
     BLUE,
@@ -58,8 +59,8 @@ def pass_rate_bars(rates: Sequence[PassRate], standings: Sequence[Standing]) -> 
             title=titled(
                 "What judges gave, and what programs passed",
                 f"n = {amount(n, 'program')} with a pass rate, "
-                f"{amount(sum(s.marks for s in standings), 'mark')}; line: {level:.0%} interval "
-                "over questions",
+                f"{amount(sum(s.marks for s in standings), 'mark')}; line: "
+                f"{percent_of_share(level)} interval over questions",
             ),
         )
     )
@@ -251,7 +252,7 @@ def accuracy_chart(found: Accuracy) -> Any:
                 "Which judges saw what the programs did",
                 f"n = {amount(found.questions, 'verified question')}, {amount(pairs_behind, 'pair')} "
                 "of a passing and a failing program;",
-                f"line: {found.level:.0%} interval over questions; dashed: what guessing gives",
+                f"line: {percent_of_share(found.level)} interval over questions; dashed: what guessing gives",
             ),
         )
     )

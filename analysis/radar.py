@@ -1,4 +1,4 @@
-"""Radars: one for each answerer, with one axis for each setter of questions.
+"""Panels: one for each answerer, a radar or dots, on the questions of each other model.
 
 Vega-Lite has no radar; the corners are computed here, and one small radar a model stays
 legible where all in one would not.
@@ -6,7 +6,7 @@ legible where all in one would not.
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import altair as alt
 
@@ -14,65 +14,90 @@ from analysis.charts import full_mark
 from analysis.dataset import Dataset
 from analysis.marks import mean
 from analysis.scores import RoundScore, Standing, setter_answerer_matrix
-from analysis.style import BLUE, INK, LINE, SOFT, amount, clipped, data, styled, titled
+from analysis.style import (
+    BLUE,
+    INK,
+    LINE,
+    SOFT,
+    amount,
+    clipped,
+    data,
+    styled,
+    titled,
+    unique_names,
+)
 
 _Side = Literal["center", "left", "right"]
 _RINGS = (0.25, 0.5, 0.75, 1.0)
-_NAMED = 6
-"""Up to this many axes have room for short names; beyond, they are numbered."""
-_SHORT = 12
-_PANEL = 190
+_LEAST = 5
+"""Axes from which a radar has a shape."""
+_FEW, _MOST_COLUMNS = 4, 3
+_SHORT = 14
+_PANEL = 170
+_REACH = 1.75
+"""Of the frame to each side, of which the names beyond the rim take what the radar leaves."""
 _LABEL_AT = 1.13
+_CROWDED = 14
+"""Axes beyond which names are written small."""
 
 
-def setter_radars(
+class _Spoke(NamedTuple):
+    """One axis: the setter, the model's mean on its questions, and that of all."""
+
+    label: str
+    value: float | None
+    everyone: float | None
+
+
+def setter_panels(
     rows: Sequence[RoundScore], standings: Sequence[Standing], dataset: Dataset
 ) -> Any:
-    """Returns small radars, best model first.
+    """Returns a small panel for each model, best first: how it did on each other's questions.
 
-    The grey shape is the mean of everybody who answered that setter's questions; an axis
-    without a mark has no corner, and a model's own axis is dashed.
+    Grey is the mean of everybody who answered that setter's questions. A radar has an axis
+    for each other model, and no corner where there is no mark; with less than `_LEAST` axes
+    its shape would say little, and the panel has dots in rows.
     """
     order = [s.model for s in standings]
     matrix = setter_answerer_matrix(rows)
     top = full_mark(dataset)
-    named = len(order) <= _NAMED and all(len(name) <= _SHORT for name in order)
-    labels = list(order) if named else [str(i + 1) for i in range(len(order))]
-    everyone = []
+    round_ = len(order) > _LEAST
+    names = unique_names(order, _SHORT)
+    everyone = {}
     for setter in order:
         got = [matrix[setter, a].value for a in order if (setter, a) in matrix]
-        everyone.append(mean([value for value in got if value is not None]))
+        everyone[setter] = mean([value for value in got if value is not None])
     panels = []
-    for number, standing in enumerate(standings):
-        model = standing.model
-        cells = [matrix.get((setter, model)) for setter in order]
-        values = [cell.value if cell else None for cell in cells]
-        heading = model if named else f"{number + 1}  {model}"
-        panels.append(
-            _panel(
-                values,
-                everyone,
-                labels,
-                number,
-                top=top,
-                title=alt.TitleParams(
-                    clipped(heading, 30),
-                    subtitle=_subtitle(standing),
-                    anchor="middle",
-                    fontSize=12,
-                    subtitleFontSize=11,
-                    offset=4,
-                ),
-            )
+    for standing in standings:
+        spokes = []
+        for setter in order:
+            if setter != standing.model:
+                cell = matrix.get((setter, standing.model))
+                value = cell.value if cell else None
+                spokes.append(_Spoke(names[setter], value, everyone[setter]))
+        title = alt.TitleParams(
+            clipped(standing.model, 30),
+            subtitle=_subtitle(standing),
+            anchor="middle",
+            fontSize=12,
+            subtitleFontSize=11,
+            offset=4,
         )
-    columns = 3 if len(panels) in (3, 5, 6, 9) else 2 if named else 4
-    key = "axes: setters" if named else "axes: setters, by the numbers in the headings"
+        panels.append(_radar(spokes, top, title) if round_ else _dots(spokes, top, title))
+    key = "axes" if round_ else "rows"
+    scale = f"centre 0, rim {top:g}; " if round_ else ""
     title = titled(
         "Each model on each setter's questions",
-        f"blue: mean round score of the model, grey: of all who answered; {key}, dashed: its own;",
-        f"centre 0, rim {top:g}; n = {amount(sum(s.rounds for s in standings), 'marked answer')}",
+        "blue: mean round score of the model, grey: of all who answered;",
+        f"{key}: the setters, without itself; {scale}"
+        f"n = {amount(sum(s.rounds for s in standings), 'marked answer')}",
     )
-    return styled(alt.concat(*panels, columns=columns, title=title, spacing=14))
+    return styled(alt.concat(*panels, columns=_columns(len(panels)), title=title, spacing=14))
+
+
+def _columns(panels: int) -> int:
+    """Returns how many panels stand side by side."""
+    return 2 if panels <= _FEW else _MOST_COLUMNS
 
 
 def _subtitle(standing: Standing) -> str:
@@ -98,41 +123,30 @@ def _corners(values: Sequence[float | None], top: float) -> list[dict[str, Any]]
     ]
 
 
-def _panel(
-    values: Sequence[float | None],
-    everyone: Sequence[float | None],
-    labels: Sequence[str],
-    own: int,
-    *,
-    top: float,
-    title: alt.TitleParams,
-) -> Any:
+def _radar(spokes: Sequence[_Spoke], top: float, title: alt.TitleParams) -> Any:
     """Returns one radar."""
-    n = len(labels)
+    n = len(spokes)
     rings = [
         _point(axis, n, ring) | {"ring": ring, "order": axis}
         for ring in _RINGS
         for axis in range(n)
     ]
-    spokes = [
-        {"x": 0.0, "y": 0.0, "x2": end["x"], "y2": end["y"], "own": axis == own}
+    lines = [
+        {"x": 0.0, "y": 0.0, "x2": end["x"], "y2": end["y"]}
         for axis in range(n)
         for end in [_point(axis, n, 1.0)]
     ]
     x, y = _axis("x"), _axis("y")
-    spoke = {"x": x, "y": y, "x2": "x2:Q", "y2": "y2:Q"}
     shape = {"x": x, "y": y, "order": "order:Q"}
-    mine, theirs = _corners(values, top), _corners(everyone, top)
+    mine = _corners([spoke.value for spoke in spokes], top)
+    theirs = _corners([spoke.everyone for spoke in spokes], top)
     layers = [
         alt.Chart(data(rings))
         .mark_line(interpolate="linear-closed", color=LINE, strokeWidth=0.8)
         .encode(**shape, detail="ring:N"),
-        alt.Chart(data([s for s in spokes if not s["own"]]))
+        alt.Chart(data(lines))
         .mark_rule(color=LINE, strokeWidth=0.8)
-        .encode(**spoke),
-        alt.Chart(data([s for s in spokes if s["own"]]))
-        .mark_rule(color=SOFT, strokeWidth=1, strokeDash=[2, 3])
-        .encode(**spoke),
+        .encode(x=x, y=y, x2="x2:Q", y2="y2:Q"),
         alt.Chart(data(theirs))
         .mark_line(interpolate="linear-closed", color=SOFT, strokeWidth=1, opacity=0.8)
         .encode(**shape),
@@ -150,14 +164,51 @@ def _panel(
         alt.Chart(data(mine))
         .mark_point(color=BLUE, filled=True, size=22, opacity=1)
         .encode(x=x, y=y),
-        *_labels(labels, x, y),
+        *_labels([spoke.label for spoke in spokes], x, y),
     ]
-    return alt.layer(*layers).properties(width=_PANEL, height=_PANEL, title=title)
+    return alt.layer(*layers).properties(width=_PANEL * _REACH / 1.2, height=_PANEL, title=title)
+
+
+def _dots(spokes: Sequence[_Spoke], top: float, title: alt.TitleParams) -> Any:
+    """Returns one panel of dots, a row a setter."""
+    there = [
+        {"setter": spoke.label, "value": spoke.value, "everyone": spoke.everyone}
+        for spoke in spokes
+        if spoke.value is not None
+    ]
+    blank = [{"setter": s.label, "at": 0.0, "text": "no mark"} for s in spokes if s.value is None]
+    y = alt.Y(
+        "setter:N",
+        sort=[spoke.label for spoke in spokes],
+        scale=alt.Scale(domain=[spoke.label for spoke in spokes]),
+        title=None,
+        axis=alt.Axis(grid=True, ticks=False, domain=False),
+    )
+    scale = alt.Scale(domain=[0, top], nice=False)
+    axis = alt.Axis(tickCount=4, grid=False)
+    x = alt.X("value:Q", scale=scale, title=None, axis=axis)
+    everyone = alt.X("everyone:Q", scale=scale, title=None, axis=axis)
+    layers = [
+        alt.Chart(data(there))
+        .mark_rule(color=BLUE, opacity=0.35, strokeWidth=2)
+        .encode(y=y, x=x, x2="everyone:Q"),
+        alt.Chart(data(there))
+        .mark_tick(color=SOFT, thickness=2.5, size=15, opacity=1)
+        .encode(y=y, x=everyone),
+        alt.Chart(data(there))
+        .mark_point(color=BLUE, filled=True, size=70, opacity=1)
+        .encode(y=y, x=x),
+        alt.Chart(data(blank))
+        .mark_text(align="left", dx=4, fontSize=11, color=SOFT)
+        .encode(y=y, x=alt.X("at:Q", scale=scale, title=None, axis=axis), text="text:N"),
+    ]
+    return alt.layer(*layers).properties(width=190, height=alt.Step(24), title=title)
 
 
 def _labels(labels: Sequence[str], x: alt.X, y: alt.Y) -> list[alt.Chart]:
     """Returns the labels in three layers, since a mark has one alignment."""
     slack = 0.2
+    size = 11 if len(labels) <= _CROWDED else 8
     sides: dict[_Side, list[dict[str, Any]]] = {"center": [], "left": [], "right": []}
     for axis, label in enumerate(labels):
         point = _point(axis, len(labels), _LABEL_AT)
@@ -165,7 +216,7 @@ def _labels(labels: Sequence[str], x: alt.X, y: alt.Y) -> list[alt.Chart]:
         sides[side].append(point | {"label": label})
     return [
         alt.Chart(data(rows))
-        .mark_text(align=side, baseline="middle", fontSize=11, color=INK, clip=False)
+        .mark_text(align=side, baseline="middle", fontSize=size, color=INK, clip=False)
         .encode(x=x, y=y, text="label:N")
         for side, rows in sides.items()
         if rows
@@ -173,6 +224,7 @@ def _labels(labels: Sequence[str], x: alt.X, y: alt.Y) -> list[alt.Chart]:
 
 
 def _axis(name: str) -> Any:
-    """Returns one of two equal axes that are not drawn."""
+    """Returns one of two axes of one scale that are not drawn."""
     kind = alt.X if name == "x" else alt.Y
-    return kind(f"{name}:Q", scale=alt.Scale(domain=[-1.2, 1.2]), axis=None)
+    most = _REACH if name == "x" else 1.2
+    return kind(f"{name}:Q", scale=alt.Scale(domain=[-most, most]), axis=None)

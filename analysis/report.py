@@ -18,7 +18,7 @@ from analysis.programming_charts import (
     verdict_bars,
 )
 from analysis.programs import Programs, programs_of
-from analysis.radar import setter_radars
+from analysis.radar import setter_panels
 from analysis.rendering import pdf, png, svg
 from analysis.run_json import run_json
 from analysis.scores import Standing, round_scores, standings
@@ -46,9 +46,9 @@ def charts_of(dataset: Dataset, findings: Findings) -> dict[str, Any]:
     rows, table = findings.rows, findings.standings
     charts = {
         "scores": score_bars(table, dataset),
-        "radars": setter_radars(rows, table, dataset),
+        "radars": setter_panels(rows, table, dataset),
         "setters": setter_heatmap(rows, table, dataset),
-        "judges": judge_heatmap(findings.agreement),
+        "judges": judge_heatmap(findings.agreement, table),
     }
     if findings.programs is not None:
         charts |= _charts_of_programs(findings.programs, table)
@@ -79,7 +79,7 @@ _DESCRIPTIONS = {
     ),
     "radars": (
         "Each model on each setter's questions",
-        "One radar for each model; the numbers are in the next chart and in the workbook.",
+        "One panel for each model; the numbers are in the next chart and in the workbook.",
     ),
     "setters": (
         "Mean round score by answerer and setter",

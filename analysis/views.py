@@ -153,7 +153,7 @@ def _round_view(
                 marks.append("own" if judge == answer.answerer else DASH)
             else:
                 shown = item.value if item.mark.rank is None else item.mark.rank
-                marks.append(f"{shown:g}")
+                marks.append(mark_words(shown))
         score = scores.get((run.id, round_.index, answer.answerer))
         execution = answer.execution
         answers.append(
@@ -183,6 +183,11 @@ def _round_view(
         ),
         comparison=comparison_words(check),
     )
+
+
+def mark_words(value: float) -> str:
+    """Returns a rank or a score as judges give it: `1`, and `1.5` for a tie."""
+    return f"{value:g}"
 
 
 def _value(view: AnswerView) -> float | None:

@@ -19,6 +19,7 @@ from analysis.cells import Value, clean, sheet_title, table
 from analysis.coverage import Coverage, coverage
 from analysis.dataset import Dataset, Round, Run
 from analysis.marks import received
+from analysis.percent import percent_of_share
 from analysis.program_sheets import (
     accuracy_sheet,
     effects_sheet,
@@ -281,7 +282,7 @@ def _interval_words(best_first: Sequence[Standing]) -> str:
         return "There is no standing."
     s = best_first[0]
     return (
-        f"{s.level:.0%} percentile bootstrap over rounds, {s.resamples} resamples, seed {s.seed}; "
+        f"{percent_of_share(s.level)} percentile bootstrap over rounds, {s.resamples} resamples, seed {s.seed}; "
         "none below two rounds."
     )
 

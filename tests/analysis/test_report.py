@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from analysis.calls import call_summaries
-from analysis.charts import judge_heatmap, score_bars, setter_heatmap
+from analysis.charts import Bar, grouped_bars, judge_heatmap, score_bars, setter_heatmap
 from analysis.dataset import Dataset
 from analysis.page import Figure, page
-from analysis.radar import setter_radars
+from analysis.radar import setter_panels
 from analysis.rendering import font_list, pdf, png, svg
 from analysis.report import build_report, charts_of, findings_of
 from analysis.run_json import run_json
-from analysis.style import clipped, unique_names
+from analysis.style import BLUE, clipped, unique_names
 from tests.support.datasets import Holes, Recipe, league
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
@@ -89,6 +89,17 @@ def test_page_loads_nothing_and_runs_nothing(attacked: Dataset, attack: str) -> 
     assert b"<script" not in html
     assert b"{{7*7}}" in html
     assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f]", html.decode())
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", html.decode())
+    assert b"[U+202E]" in html
+
+
+def test_marks_are_written_alike_and_participants_are_counted() -> None:
+    html = plain_page(league(Recipe(n=4))).decode()
+    assert "4 participants, 4 rounds" in html
+    table = html[html.index("<h3>Judgments</h3>") :]
+    ranks = re.findall(r'<td class="n">([^<]*)</td>', table[: table.index("</section>")])
+    assert {"1", "2", "3"} <= set(ranks)
+    assert not [rank for rank in ranks if rank.endswith(".0")]
 
 
 def test_style_matches_its_hash() -> None:
@@ -180,18 +191,62 @@ def test_missing_cells_are_grey_and_colourless() -> None:
     assert sorted(cell["text"] for cell in blank) == ["none"] * 3 + ["own"] * 4
 
 
-def test_a_radar_has_no_corner_where_there_is_no_mark() -> None:
-    dataset = league(Recipe(n=5, holes=Holes(void=[2])))
+def test_a_radar_has_no_corner_where_there_is_no_mark_and_no_axis_of_its_own() -> None:
+    dataset = league(Recipe(n=7, holes=Holes(void=[3])))
     found = findings_of(dataset)
-    spec = setter_radars(found.rows, found.standings, dataset).to_dict()
-    assert len(spec["concat"]) == 5
+    spec = setter_panels(found.rows, found.standings, dataset).to_dict()
+    assert len(spec["concat"]) == 7
     lines = [
         layer["data"]["values"]
         for layer in spec["concat"][0]["layer"]
         if layer["mark"].get("filled") and layer["mark"]["type"] == "line"
     ]
-    assert [point["order"] for point in lines[0]] == [2, 3, 4]
+    assert [point["order"] for point in lines[0]] == [0, 2, 3, 4, 5]
     assert all(point["x"] ** 2 + point["y"] ** 2 <= 1 + 1e-9 for point in lines[0])
+    labels = [
+        row["label"]
+        for layer in spec["concat"][0]["layer"]
+        if layer["mark"]["type"] == "text"
+        for row in layer["data"]["values"]
+    ]
+    assert sorted(labels) == [s.model for s in found.standings][1:]
+
+
+def test_few_models_are_shown_as_dots_that_no_missing_axis_can_distort() -> None:
+    dataset = league(Recipe(n=4, holes=Holes(void=[2])))
+    found = findings_of(dataset)
+    spec = setter_panels(found.rows, found.standings, dataset).to_dict()
+    first = spec["concat"][0]["layer"]
+    assert [row["setter"] for row in first[0]["data"]["values"]] == ["model-c", "model-d"]
+    assert [row["text"] for row in first[-1]["data"]["values"]] == ["no mark"]
+
+
+def test_a_bar_carries_its_figure_and_a_short_one_has_it_beside() -> None:
+    bars = [
+        Bar("a", "one", 50.0, 40.0, 60.0, "none"),
+        Bar("b", "one", 5.0, 0.0, 30.0, "none"),
+        Bar("c", "one", None, None, None, "none"),
+    ]
+    spec = grouped_bars(bars, {"one": BLUE}, top=100, axis="score", digits=0).to_dict()
+    texts = [layer for layer in spec["layer"] if layer["mark"]["type"] == "text"]
+    at = {
+        row["text"]: layer["encoding"]["x"].get("datum", row.get("end"))
+        for layer in texts
+        for row in layer["data"]["values"]
+    }
+    assert at == {"50": 0, "5": 30.0, "none": None}
+
+
+def test_all_charts_have_one_order() -> None:
+    dataset = league(Recipe(names=("a", "b", "c"), abilities={"a": 0.1, "b": 0.5, "c": 0.9}))
+    found = findings_of(dataset)
+    order = [s.model for s in found.standings]
+    for chart in (
+        setter_heatmap(found.rows, found.standings, dataset),
+        judge_heatmap(found.agreement, found.standings),
+    ):
+        cells = chart.to_dict()["layer"][0]["data"]["values"]
+        assert list(dict.fromkeys(cell["row"] for cell in cells)) == order
 
 
 def test_judges_can_be_charted_by_overlap() -> None:
