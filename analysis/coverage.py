@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from analysis.dataset import Dataset, Judgment, Round, Run, StepResult
@@ -24,7 +24,10 @@ class State(StrEnum):
     REPAIRED = "repaired"
     """The reply was broken JSON and was mended."""
     REASKED = "re-asked"
-    """A later reply, asked for with the reason, was usable."""
+    """A later reply, asked for with the reason, was usable; of a question, one that its setter
+    was asked to mend is one too."""
+    RETRIED = "after a retry"
+    """The step had failed, and was usable when it was asked once more by a retry of the run."""
     MISSING = "missing"
     """Nothing usable came; the cell has the cause."""
     PENDING = "pending"
@@ -44,10 +47,11 @@ class Cell:
         participant: Whose step it is.
         state: How it stands.
         outcome: Outcome of the step; empty while there is none.
-        cause: One word when it is missing.
-        detail: One sentence when it is missing; when it was asked for again, why the last
-            reply before could not be used.
-        reasks: Times the model was asked again.
+        cause: One word when it is missing; of a retried one, why it had failed before.
+        detail: One sentence when it is missing, or had failed before; when it was asked for
+            again, why the last reply before could not be used.
+        reasks: Times the model was asked again; of a question, to mend it too.
+        retries: Times it had failed and was asked once more by a retry of the run.
     """
 
     run: str
@@ -59,6 +63,7 @@ class Cell:
     cause: str = ""
     detail: str = ""
     reasks: int = 0
+    retries: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,13 +102,14 @@ class Total:
     arrived: int
     repaired: int
     reasked: int
+    retried: int
     missing: int
     pending: int
 
     @property
     def usable(self) -> int:
         """Steps of which something usable came, at whatever attempt."""
-        return self.arrived + self.repaired + self.reasked
+        return self.arrived + self.repaired + self.reasked + self.retried
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +141,11 @@ class Coverage:
     def fraction(self) -> float | None:
         """Marks received of those planned, 0..1; `None` when none was planned."""
         return self.marks / self.planned if self.planned else None
+
+    @property
+    def retried(self) -> int:
+        """Steps that had failed, and were usable after a retry."""
+        return sum(total.retried for total in self.totals)
 
     @property
     def missing(self) -> int:
@@ -199,6 +210,7 @@ def _totals(participants: Iterable[str], cells: Iterable[Cell]) -> tuple[Total, 
             arrived=found[State.ARRIVED],
             repaired=found[State.REPAIRED],
             reasked=found[State.REASKED],
+            retried=found[State.RETRIED],
             missing=found[State.MISSING],
             pending=found[State.PENDING],
         )
@@ -250,10 +262,24 @@ def _cells(run: Run, round_: Round) -> Iterator[Cell]:
 
 
 def _question_result(round_: Round) -> StepResult:
-    """Returns how the question ended; one that is there has arrived."""
-    if round_.question is not None and not round_.result.outcome:
+    """Returns how the question ended; one that is there has arrived.
+
+    To have it mended is to ask for it again.
+    """
+    result, question = round_.result, round_.question
+    if question is None:
+        return result
+    if not result.outcome:
         return StepResult(outcome="ok")
-    return round_.result
+    check = question.check
+    if check is None or not check.repairs or result.outcome != "ok":
+        return result
+    why = check.detail or "its setter was asked to mend it"
+    return replace(
+        result,
+        reasks=result.reasks + check.repairs,
+        detail="; ".join(filter(None, [result.detail, why])),
+    )
 
 
 def _judgment_result(judgment: Judgment) -> StepResult:
@@ -282,6 +308,8 @@ def _cell(run: Run, round_: Round, role: str, who: str, result: StepResult) -> C
         state = State.PENDING
     elif not ok:
         state = State.MISSING
+    elif result.retries:
+        state = State.RETRIED
     elif result.reasks:
         state = State.REASKED
     else:
@@ -293,9 +321,10 @@ def _cell(run: Run, round_: Round, role: str, who: str, result: StepResult) -> C
         participant=who,
         state=state,
         outcome=result.outcome,
-        cause="" if ok else result.cause,
-        detail=result.detail,
+        cause=result.earlier_cause if state is State.RETRIED else "" if ok else result.cause,
+        detail=result.earlier_detail if state is State.RETRIED else result.detail,
         reasks=result.reasks,
+        retries=result.retries,
     )
 
 

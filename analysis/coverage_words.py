@@ -6,6 +6,7 @@ LEGEND = {
     "✓": "usable as it came",
     "✎": "usable, broken JSON mended",
     "↻": "usable after asking again",
+    "⟳": "usable after a retry, had failed before",
     "R": "missing: refused",
     "U": "missing: unreadable",
     "T": "missing: cut off",
@@ -16,13 +17,14 @@ LEGEND = {
 }
 """What each symbol means; a blank is a step that the schedule does not have."""
 
-ASCII = {"✓": "+", "✎": "~", "↻": "*", "✕": "x", "…": "."}
+ASCII = {"✓": "+", "✎": "~", "↻": "*", "⟳": "@", "✕": "x", "…": "."}
 """For terminals that cannot show the symbols; letters stand for themselves."""
 
 _BY_STATE = {
     State.ARRIVED: "✓",
     State.REPAIRED: "✎",
     State.REASKED: "↻",
+    State.RETRIED: "⟳",
     State.PENDING: "…",
     State.NOT_DUE: "",
 }

@@ -21,6 +21,9 @@ class StepResult:
             with success, why the last reply before could not be used.
         reasks: Times the model was asked again.
         repaired: The reply was broken JSON and was mended.
+        retries: Times it had failed and was asked once more by a retry of the run.
+        earlier_cause: Why it had failed before the last of them, in one word.
+        earlier_detail: The same in one sentence.
         calls: Calls that the step took.
     """
 
@@ -30,6 +33,9 @@ class StepResult:
     reasks: int = 0
     repaired: bool = False
     calls: int = 0
+    retries: int = 0
+    earlier_cause: str = ""
+    earlier_detail: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -154,7 +154,12 @@ def coverage_sheet(sheet: Worksheet, dataset: Dataset, covered: Coverage) -> Non
     """
     last = max((len(run.rounds) for run in dataset.runs), default=0)
     headers = ["Run", "Participant", "Step", "Planned", "Usable", "Mended", "Re-asked"]
-    headers += ["Missing", "Not finished", *(str(number) for number in range(1, last + 1))]
+    headers += [
+        "After a retry",
+        "Missing",
+        "Not finished",
+        *(str(number) for number in range(1, last + 1)),
+    ]
     rows: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in covered.cells:
         if cell.state is not State.NOT_DUE:
@@ -180,7 +185,8 @@ def _counts(cells: Sequence[Cell]) -> list[Value]:
     count = Counter(cell.state for cell in cells)
     missing, pending = count[State.MISSING], count[State.PENDING]
     usable = len(cells) - missing - pending
-    return [len(cells), usable, count[State.REPAIRED], count[State.REASKED], missing, pending]
+    came = [count[state] for state in (State.REPAIRED, State.REASKED, State.RETRIED)]
+    return [len(cells), usable, *came, missing, pending]
 
 
 def _matrix_text(cell: Cell) -> str:

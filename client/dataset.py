@@ -266,6 +266,9 @@ def _result(message: round_pb2.StepResult) -> records.StepResult:
         reasks=message.reasks,
         repaired=message.repaired,
         calls=message.calls,
+        retries=message.retries,
+        earlier_cause=message.earlier_cause,
+        earlier_detail=message.earlier_detail,
     )
 
 

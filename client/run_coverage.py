@@ -25,10 +25,16 @@ _STATES = {
     pb.COVERAGE_STATE_ARRIVED: State.ARRIVED,
     pb.COVERAGE_STATE_REPAIRED: State.REPAIRED,
     pb.COVERAGE_STATE_REASKED: State.REASKED,
+    pb.COVERAGE_STATE_RETRIED: State.RETRIED,
     pb.COVERAGE_STATE_MISSING: State.MISSING,
     pb.COVERAGE_STATE_PENDING: State.PENDING,
 }
-_STYLES = {State.MISSING: "red", State.REPAIRED: "yellow", State.REASKED: "yellow"}
+_STYLES = {
+    State.MISSING: "red",
+    State.REPAIRED: "yellow",
+    State.REASKED: "yellow",
+    State.RETRIED: "yellow",
+}
 _WHO = {"question": "Setter", "answer": "Answerer", "judgment": "Judge"}
 
 
@@ -152,6 +158,7 @@ def _cell(message: pb.CoverageCell) -> Cell:
         cause=message.cause,
         detail=message.detail,
         reasks=message.reasks,
+        retries=message.retries,
     )
 
 
@@ -184,7 +191,7 @@ def _totals(totals: Iterable[pb.CoverageTotal], signs: _Signs) -> Table:
 def _total(total: pb.CoverageTotal | None, signs: _Signs) -> Text:
     if total is None:
         return Text("-")
-    usable = total.arrived + total.repaired + total.reasked
+    usable = total.arrived + total.repaired + total.reasked + total.retried
     text = Text(f"{usable} of {total.planned}", style="red" if total.missing else "")
     for sign, number in _extras(total):
         text.append(f" {signs(sign)}{number}", style="default")
@@ -192,7 +199,12 @@ def _total(total: pb.CoverageTotal | None, signs: _Signs) -> Text:
 
 
 def _extras(total: pb.CoverageTotal) -> list[tuple[str, int]]:
-    found = [("✎", total.repaired), ("↻", total.reasked), ("…", total.pending)]
+    found = [
+        ("✎", total.repaired),
+        ("↻", total.reasked),
+        ("⟳", total.retried),
+        ("…", total.pending),
+    ]
     return [(sign, number) for sign, number in found if number]
 
 
@@ -216,6 +228,10 @@ def _failures(answer: pb.GetCoverageResponse) -> Iterator[RenderableType]:
         yield word(f"{cause}, {number}{told}", "red")
         for failure in failures:
             yield _hanging(word(_where(failure)))
+    retried = sum(total.retried for total in answer.totals)
+    if retried:
+        steps = plain.count(retried, "step")
+        yield Text(f"Usable only after a retry, as they had failed before: {steps}.")
     failed = sum(failure.count for failure in answer.failures)
     skipped = sum(total.missing for total in answer.totals) - failed
     if skipped > 0:

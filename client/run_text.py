@@ -220,6 +220,10 @@ def _body(
         why = ": ".join(filter(None, [result.cause, result.detail]))
         told = result.outcome or "not yet"
         yield indented(word(f"{told} ({why})" if why else told, "red"))
+    elif result.retries:
+        why = ": ".join(filter(None, [result.earlier_cause, result.earlier_detail]))
+        before = f" ({why})" if why else ""
+        yield indented(word(f"read after a retry, had failed before{before}", "yellow"))
     elif result.reasks:
         times = plain.count(result.reasks, "time")
         why = f": {result.detail}" if result.detail else ""

@@ -15,6 +15,7 @@ _STATES = {
     State.ARRIVED: pb.COVERAGE_STATE_ARRIVED,
     State.REPAIRED: pb.COVERAGE_STATE_REPAIRED,
     State.REASKED: pb.COVERAGE_STATE_REASKED,
+    State.RETRIED: pb.COVERAGE_STATE_RETRIED,
     State.MISSING: pb.COVERAGE_STATE_MISSING,
     State.PENDING: pb.COVERAGE_STATE_PENDING,
 }
@@ -77,6 +78,7 @@ def _cell_to(cell: Cell) -> pb.CoverageCell:
         cause=cell.cause,
         detail=cell.detail,
         reasks=cell.reasks,
+        retries=cell.retries,
     )
 
 
@@ -92,6 +94,7 @@ def _total_to(total: Total) -> pb.CoverageTotal:
         arrived=total.arrived,
         repaired=total.repaired,
         reasked=total.reasked,
+        retried=total.retried,
         missing=total.missing,
         pending=total.pending,
     )

@@ -107,6 +107,9 @@ def _result(step: StepRecord | None) -> StepResult:
         reasks=step.reasks,
         repaired=step.repaired,
         calls=step.calls,
+        retries=step.retries,
+        earlier_cause=step.earlier_cause,
+        earlier_detail=step.earlier_detail,
     )
 
 
@@ -116,10 +119,14 @@ def _question(step: StepRecord | None) -> Question | None:
         return None
     names = ("text", "reference_answer", "marking_scheme", "principle")
     verified = step.content.get("verified")
-    return Question(
-        **{name: step.content[name] for name in names},
-        check=None if verified is None else QuestionCheck(verified=verified),
-    )
+    check = None
+    if verified is not None:
+        check = QuestionCheck(
+            verified=verified,
+            repairs=step.content["repairs"],
+            detail=step.content["check_detail"],
+        )
+    return Question(**{name: step.content[name] for name in names}, check=check)
 
 
 def _answer(answerer: str, step: StepRecord | None) -> Answer:
@@ -186,6 +193,9 @@ def _result_to(result: StepResult) -> round_pb2.StepResult:
         reasks=result.reasks,
         repaired=result.repaired,
         calls=result.calls,
+        retries=result.retries,
+        earlier_cause=result.earlier_cause,
+        earlier_detail=result.earlier_detail,
     )
     if result.outcome:
         message.outcome = outcome_to(Outcome(result.outcome))

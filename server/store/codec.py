@@ -29,6 +29,16 @@ RUN_COLUMNS = (
     "server_version, created_at, started_at, ended_at"
 )
 STEP_COLUMNS = "round, role, participant, outcome, cause, detail, reasks, repaired, calls, content"
+# How the step had failed before it was opened again; what had been skipped was nobody's failure.
+RETRIES = """
+select run_id, round, role, participant, count(*) as retries,
+    arg_max(cause, retry) as earlier_cause, arg_max(detail, retry) as earlier_detail
+from retried_step where run_id = ? and outcome <> 'skipped' group by all
+"""
+PLAYED_COLUMNS = (
+    f"{STEP_COLUMNS}, coalesce(retries, 0), coalesce(earlier_cause, ''), "
+    "coalesce(earlier_detail, '')"
+)
 MARK_COLUMNS = "round, judge, answerer, label, position, rank, score, points, share, reason"
 _CALL_FIELDS = (
     "ask, attempt, outcome, cause, detail, http_status, finish_reason, prompt_tokens, "
@@ -90,7 +100,8 @@ def load_run(row: tuple[Any, ...], progress: Progress) -> RunRecord:
 
 
 def load_step(row: tuple[Any, ...]) -> StepRecord:
-    """Reads a row of `STEP_COLUMNS`."""
+    """Reads a row of `STEP_COLUMNS`, or of `PLAYED_COLUMNS`."""
+    retries, earlier_cause, earlier_detail = row[10:] or (0, "", "")
     return StepRecord(
         key=StepKey(row[0], Role(row[1]), row[2]),
         outcome=Outcome(row[3]),
@@ -100,6 +111,9 @@ def load_step(row: tuple[Any, ...]) -> StepRecord:
         repaired=row[7],
         calls=row[8],
         content=None if row[9] is None else json.loads(row[9]),
+        retries=retries,
+        earlier_cause=earlier_cause,
+        earlier_detail=earlier_detail,
     )
 
 

@@ -114,7 +114,11 @@ class RunRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class StepRecord:
-    """How a step ended; `content` is the question or the answer as it was read."""
+    """How a step ended; `content` is the question or the answer as it was read.
+
+    `retries` counts how often it had failed before and was opened again; `earlier_cause` and
+    `earlier_detail` say why it had failed the last time. Only `Store.played` reads them.
+    """
 
     key: StepKey
     outcome: Outcome
@@ -124,6 +128,9 @@ class StepRecord:
     repaired: bool = False
     calls: int = 0
     content: dict[str, Any] | None = None
+    retries: int = 0
+    earlier_cause: str = ""
+    earlier_detail: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -287,9 +287,10 @@ class Store(ExecutionStore):
 
         def work(cursor: duckdb.DuckDBPyConnection) -> tuple[list[StepRecord], list[MarkRecord]]:
             steps = cursor.execute(
-                f"select {codec.STEP_COLUMNS} from step "  # noqa: S608
+                f"select {codec.PLAYED_COLUMNS} from step "  # noqa: S608
+                f"left join ({codec.RETRIES}) using (run_id, round, role, participant) "
                 "where run_id = ? and round between ? and ?",
-                [run_id, first, last],
+                [run_id, run_id, first, last],
             ).fetchall()
             marks = cursor.execute(
                 f"select {codec.MARK_COLUMNS} from mark "  # noqa: S608

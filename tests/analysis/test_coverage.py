@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from analysis.coverage import Coverage, State, coverage
 from analysis.coverage_words import LEGEND, index_ranges, symbol, words
-from analysis.dataset import Dataset
+from analysis.dataset import Dataset, QuestionCheck, StepResult
 from tests.support.datasets import Holes, Recipe, league
 
 HOLES = Holes(
@@ -104,3 +104,39 @@ def test_symbols_and_words_tell_refused_from_unread_from_skipped() -> None:
 def test_rounds_in_few_characters() -> None:
     assert index_ranges((1, 2, 3, 7, 9, 10)) == "1-3, 7, 9-10"
     assert index_ranges(()) == ""
+
+
+def test_what_came_after_a_retry_says_why_it_had_failed() -> None:
+    dataset = league(Recipe(n=3))
+    (run,) = dataset.runs
+    first, *others = run.rounds
+    result = StepResult(
+        outcome="ok", retries=2, earlier_cause="overloaded", earlier_detail="HTTP 503"
+    )
+    answers = (replace(first.answers[0], result=result), *first.answers[1:])
+    rounds = (replace(first, answers=answers), *others)
+    found = coverage(Dataset(runs=(replace(run, rounds=rounds),)))
+    who = first.answers[0].answerer
+    (cell,) = (c for c in found.cells if c.state is State.RETRIED)
+    assert (cell.round, cell.role, cell.participant) == (1, "answer", who)
+    assert (cell.cause, cell.detail, cell.retries) == ("overloaded", "HTTP 503", 2)
+    assert words(cell) == f"{LEGEND[symbol(cell)]}, overloaded"
+    assert found.retried == 1
+    assert found.failures == ()
+    (total,) = (t for t in found.totals if (t.participant, t.role) == (who, "answer"))
+    assert (total.retried, total.usable) == (1, total.planned)
+
+
+def test_a_question_that_its_setter_mended_did_not_come_as_it_is() -> None:
+    dataset = league(Recipe(n=3))
+    (run,) = dataset.runs
+    first, *others = run.rounds
+    assert first.question is not None
+    for repairs, state in ((0, State.ARRIVED), (2, State.REASKED)):
+        check = QuestionCheck(verified=True, repairs=repairs, detail="case 3 was wrong")
+        question = replace(first.question, check=check)
+        rounds = (replace(first, question=question), *others)
+        cell = coverage(Dataset(runs=(replace(run, rounds=rounds),))).cells[0]
+        assert (cell.role, cell.state, cell.reasks) == ("question", state, repairs)
+    assert cell.detail == "case 3 was wrong"
+    assert words(cell) == "usable after asking again 2 times"

@@ -35,11 +35,17 @@ class _CoverageStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Coverag
     COVERAGE_STATE_REPAIRED: _CoverageState.ValueType  # 2
     """The first reply was broken JSON and was mended."""
     COVERAGE_STATE_REASKED: _CoverageState.ValueType  # 3
-    """A later reply, asked for with the reason, was usable."""
+    """A later reply, asked for with the reason, was usable. So is a question in
+    programming that its setter was asked to mend.
+    """
     COVERAGE_STATE_MISSING: _CoverageState.ValueType  # 4
     """Nothing usable came; the cell has the cause."""
     COVERAGE_STATE_PENDING: _CoverageState.ValueType  # 5
     """The step is not finished."""
+    COVERAGE_STATE_RETRIED: _CoverageState.ValueType  # 6
+    """The step had failed, and was usable when `RunService.RetryRun` had it asked
+    once more; the cell has the earlier cause.
+    """
 
 class CoverageState(_CoverageState, metaclass=_CoverageStateEnumTypeWrapper):
     """How a step stands."""
@@ -51,11 +57,17 @@ COVERAGE_STATE_ARRIVED: CoverageState.ValueType  # 1
 COVERAGE_STATE_REPAIRED: CoverageState.ValueType  # 2
 """The first reply was broken JSON and was mended."""
 COVERAGE_STATE_REASKED: CoverageState.ValueType  # 3
-"""A later reply, asked for with the reason, was usable."""
+"""A later reply, asked for with the reason, was usable. So is a question in
+programming that its setter was asked to mend.
+"""
 COVERAGE_STATE_MISSING: CoverageState.ValueType  # 4
 """Nothing usable came; the cell has the cause."""
 COVERAGE_STATE_PENDING: CoverageState.ValueType  # 5
 """The step is not finished."""
+COVERAGE_STATE_RETRIED: CoverageState.ValueType  # 6
+"""The step had failed, and was usable when `RunService.RetryRun` had it asked
+once more; the cell has the earlier cause.
+"""
 Global___CoverageState: _TypeAlias = CoverageState  # noqa: Y015
 
 @_typing.final
@@ -533,7 +545,7 @@ Global___GetCoverageResponse: _TypeAlias = GetCoverageResponse  # noqa: Y015
 @_typing.final
 class CoverageTotal(_message.Message):
     """What arrived of one participant in one role. `planned` is the sum of
-    `arrived`, `repaired`, `reasked`, `missing` and `pending`.
+    `arrived`, `repaired`, `reasked`, `retried`, `missing` and `pending`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -546,6 +558,7 @@ class CoverageTotal(_message.Message):
     REASKED_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
     PENDING_FIELD_NUMBER: _builtins.int
+    RETRIED_FIELD_NUMBER: _builtins.int
     participant: _builtins.str
     """The participant."""
     role: _round_pb2.Role.ValueType
@@ -562,6 +575,10 @@ class CoverageTotal(_message.Message):
     """Steps of which nothing usable came, those skipped included."""
     pending: _builtins.int
     """Steps that are not finished."""
+    retried: _builtins.int
+    """Steps that had failed, and were usable when `RunService.RetryRun` had them
+    asked once more.
+    """
     def __init__(
         self,
         *,
@@ -573,10 +590,11 @@ class CoverageTotal(_message.Message):
         reasked: _builtins.int = ...,
         missing: _builtins.int = ...,
         pending: _builtins.int = ...,
+        retried: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived", b"arrived", "missing", b"missing", "participant", b"participant", "pending", b"pending", "planned", b"planned", "reasked", b"reasked", "repaired", b"repaired", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived", b"arrived", "missing", b"missing", "participant", b"participant", "pending", b"pending", "planned", b"planned", "reasked", b"reasked", "repaired", b"repaired", "retried", b"retried", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -644,6 +662,7 @@ class CoverageCell(_message.Message):
     CAUSE_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     REASKS_FIELD_NUMBER: _builtins.int
+    RETRIES_FIELD_NUMBER: _builtins.int
     round: _builtins.int
     """Index of the round, from 1."""
     role: _round_pb2.Role.ValueType
@@ -655,13 +674,19 @@ class CoverageCell(_message.Message):
     outcome: _round_pb2.Outcome.ValueType
     """How the step ended; unspecified while it has not."""
     cause: _builtins.str
-    """The cause in one word, when it is missing."""
+    """The cause in one word, when it is missing; of a retried one, why it had
+    failed before.
+    """
     detail: _builtins.str
-    """One sentence for people when it is missing; when it was asked for again, why
-    the last reply before could not be used.
+    """One sentence for people when it is missing or had failed before; when it was
+    asked for again, why the last reply before could not be used.
     """
     reasks: _builtins.int
-    """Times the model was asked again because its reply could not be read."""
+    """Times the model was asked again because its reply could not be read or, of
+    a question in programming, because it was to be mended.
+    """
+    retries: _builtins.int
+    """Times it had failed and was asked once more by `RunService.RetryRun`."""
     def __init__(
         self,
         *,
@@ -673,10 +698,11 @@ class CoverageCell(_message.Message):
         cause: _builtins.str = ...,
         detail: _builtins.str = ...,
         reasks: _builtins.int = ...,
+        retries: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "detail", b"detail", "outcome", b"outcome", "participant", b"participant", "reasks", b"reasks", "role", b"role", "round", b"round", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "detail", b"detail", "outcome", b"outcome", "participant", b"participant", "reasks", b"reasks", "retries", b"retries", "role", b"role", "round", b"round", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,33 +25,33 @@ _sym_db = _symbol_database.Default()
 from llm_crowdsourced.v1 import execution_pb2 as llm__crowdsourced_dot_v1_dot_execution__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fllm_crowdsourced/v1/round.proto\x12\x13llm_crowdsourced.v1\x1a#llm_crowdsourced/v1/execution.proto\"\xff\x01\n\x05Round\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x05\x12\x17\n\x0fquestion_setter\x18\x03 \x01(\t\x12/\n\x06result\x18\x04 \x01(\x0b\x32\x1f.llm_crowdsourced.v1.StepResult\x12/\n\x08question\x18\x05 \x01(\x0b\x32\x1d.llm_crowdsourced.v1.Question\x12,\n\x07\x61nswers\x18\x06 \x03(\x0b\x32\x1b.llm_crowdsourced.v1.Answer\x12\x30\n\tjudgments\x18\x07 \x03(\x0b\x32\x1d.llm_crowdsourced.v1.Judgment\"\x8b\x01\n\nStepResult\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.llm_crowdsourced.v1.Outcome\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x0e\n\x06reasks\x18\x04 \x01(\x05\x12\x10\n\x08repaired\x18\x05 \x01(\x08\x12\r\n\x05\x63\x61lls\x18\x06 \x01(\x05\"\x90\x01\n\x08Question\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x18\n\x10reference_answer\x18\x02 \x01(\t\x12\x16\n\x0emarking_scheme\x18\x03 \x01(\t\x12\x11\n\tprinciple\x18\x04 \x01(\t\x12\x31\n\x05\x63heck\x18\x05 \x01(\x0b\x32\".llm_crowdsourced.v1.QuestionCheck\"\x81\x03\n\rQuestionCheck\x12\x10\n\x08verified\x18\x01 \x01(\x08\x12/\n\treference\x18\x02 \x01(\x0b\x32\x1c.llm_crowdsourced.v1.Program\x12(\n\x05\x63\x61ses\x18\x03 \x03(\x0b\x32\x19.llm_crowdsourced.v1.Case\x12\x15\n\rdropped_cases\x18\x04 \x01(\x05\x12\x16\n\x0e\x64isputed_cases\x18\x05 \x03(\t\x12\x31\n\x07\x64ropped\x18\x06 \x03(\x0b\x32 .llm_crowdsourced.v1.DroppedCase\x12\x0f\n\x07repairs\x18\x07 \x01(\x05\x12\x0e\n\x06\x64\x65tail\x18\x08 \x01(\t\x12-\n\x07\x63hecker\x18\t \x01(\x0b\x32\x1c.llm_crowdsourced.v1.Checker\x12 \n\x18reference_language_basis\x18\n \x01(\t\x12/\n\tgenerator\x18\x0b \x01(\x0b\x32\x1c.llm_crowdsourced.v1.Program\"+\n\x0b\x44roppedCase\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xb7\x01\n\x06\x41nswer\x12\x10\n\x08\x61nswerer\x18\x01 \x01(\t\x12/\n\x06result\x18\x02 \x01(\x0b\x32\x1f.llm_crowdsourced.v1.StepResult\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x14\n\x0c\x66inal_answer\x18\x04 \x01(\t\x12\x31\n\texecution\x18\x05 \x01(\x0b\x32\x1e.llm_crowdsourced.v1.Execution\x12\x13\n\x0bnames_maker\x18\x06 \x01(\x08\"\xa2\x01\n\x08Judgment\x12\r\n\x05judge\x18\x01 \x01(\t\x12/\n\x06result\x18\x02 \x01(\x0b\x32\x1f.llm_crowdsourced.v1.StepResult\x12(\n\x05marks\x18\x03 \x03(\x0b\x32\x19.llm_crowdsourced.v1.Mark\x12\x11\n\tanswerers\x18\x04 \x03(\t\x12\x19\n\x11\x65vidence_outdated\x18\x05 \x01(\x08\"\xc1\x01\n\x04Mark\x12\x10\n\x08\x61nswerer\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x05\x12\x11\n\x04rank\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05score\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x13\n\x06points\x18\x06 \x01(\x01H\x02\x88\x01\x01\x12\x12\n\x05share\x18\x07 \x01(\x01H\x03\x88\x01\x01\x12\x0e\n\x06reason\x18\x08 \x01(\tB\x07\n\x05_rankB\x08\n\x06_scoreB\t\n\x07_pointsB\x08\n\x06_share*S\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x11\n\rROLE_QUESTION\x10\x01\x12\x0f\n\x0bROLE_ANSWER\x10\x02\x12\x11\n\rROLE_JUDGMENT\x10\x03*\xa4\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x13\n\x0fOUTCOME_REFUSED\x10\x02\x12\x16\n\x12OUTCOME_UNPARSABLE\x10\x03\x12\x15\n\x11OUTCOME_TRUNCATED\x10\x04\x12\x17\n\x13OUTCOME_UNAVAILABLE\x10\x05\x12\x13\n\x0fOUTCOME_SKIPPED\x10\x06*R\n\tRoundView\x12\x1a\n\x16ROUND_VIEW_UNSPECIFIED\x10\x00\x12\x14\n\x10ROUND_VIEW_BASIC\x10\x01\x12\x13\n\x0fROUND_VIEW_FULL\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fllm_crowdsourced/v1/round.proto\x12\x13llm_crowdsourced.v1\x1a#llm_crowdsourced/v1/execution.proto\"\xff\x01\n\x05Round\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x05\x12\x17\n\x0fquestion_setter\x18\x03 \x01(\t\x12/\n\x06result\x18\x04 \x01(\x0b\x32\x1f.llm_crowdsourced.v1.StepResult\x12/\n\x08question\x18\x05 \x01(\x0b\x32\x1d.llm_crowdsourced.v1.Question\x12,\n\x07\x61nswers\x18\x06 \x03(\x0b\x32\x1b.llm_crowdsourced.v1.Answer\x12\x30\n\tjudgments\x18\x07 \x03(\x0b\x32\x1d.llm_crowdsourced.v1.Judgment\"\xcb\x01\n\nStepResult\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.llm_crowdsourced.v1.Outcome\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x0e\n\x06reasks\x18\x04 \x01(\x05\x12\x10\n\x08repaired\x18\x05 \x01(\x08\x12\r\n\x05\x63\x61lls\x18\x06 \x01(\x05\x12\x0f\n\x07retries\x18\x07 \x01(\x05\x12\x15\n\rearlier_cause\x18\x08 \x01(\t\x12\x16\n\x0e\x65\x61rlier_detail\x18\t \x01(\t\"\x90\x01\n\x08Question\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x18\n\x10reference_answer\x18\x02 \x01(\t\x12\x16\n\x0emarking_scheme\x18\x03 \x01(\t\x12\x11\n\tprinciple\x18\x04 \x01(\t\x12\x31\n\x05\x63heck\x18\x05 \x01(\x0b\x32\".llm_crowdsourced.v1.QuestionCheck\"\x81\x03\n\rQuestionCheck\x12\x10\n\x08verified\x18\x01 \x01(\x08\x12/\n\treference\x18\x02 \x01(\x0b\x32\x1c.llm_crowdsourced.v1.Program\x12(\n\x05\x63\x61ses\x18\x03 \x03(\x0b\x32\x19.llm_crowdsourced.v1.Case\x12\x15\n\rdropped_cases\x18\x04 \x01(\x05\x12\x16\n\x0e\x64isputed_cases\x18\x05 \x03(\t\x12\x31\n\x07\x64ropped\x18\x06 \x03(\x0b\x32 .llm_crowdsourced.v1.DroppedCase\x12\x0f\n\x07repairs\x18\x07 \x01(\x05\x12\x0e\n\x06\x64\x65tail\x18\x08 \x01(\t\x12-\n\x07\x63hecker\x18\t \x01(\x0b\x32\x1c.llm_crowdsourced.v1.Checker\x12 \n\x18reference_language_basis\x18\n \x01(\t\x12/\n\tgenerator\x18\x0b \x01(\x0b\x32\x1c.llm_crowdsourced.v1.Program\"+\n\x0b\x44roppedCase\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xb7\x01\n\x06\x41nswer\x12\x10\n\x08\x61nswerer\x18\x01 \x01(\t\x12/\n\x06result\x18\x02 \x01(\x0b\x32\x1f.llm_crowdsourced.v1.StepResult\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x14\n\x0c\x66inal_answer\x18\x04 \x01(\t\x12\x31\n\texecution\x18\x05 \x01(\x0b\x32\x1e.llm_crowdsourced.v1.Execution\x12\x13\n\x0bnames_maker\x18\x06 \x01(\x08\"\xa2\x01\n\x08Judgment\x12\r\n\x05judge\x18\x01 \x01(\t\x12/\n\x06result\x18\x02 \x01(\x0b\x32\x1f.llm_crowdsourced.v1.StepResult\x12(\n\x05marks\x18\x03 \x03(\x0b\x32\x19.llm_crowdsourced.v1.Mark\x12\x11\n\tanswerers\x18\x04 \x03(\t\x12\x19\n\x11\x65vidence_outdated\x18\x05 \x01(\x08\"\xc1\x01\n\x04Mark\x12\x10\n\x08\x61nswerer\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x05\x12\x11\n\x04rank\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05score\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x13\n\x06points\x18\x06 \x01(\x01H\x02\x88\x01\x01\x12\x12\n\x05share\x18\x07 \x01(\x01H\x03\x88\x01\x01\x12\x0e\n\x06reason\x18\x08 \x01(\tB\x07\n\x05_rankB\x08\n\x06_scoreB\t\n\x07_pointsB\x08\n\x06_share*S\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x11\n\rROLE_QUESTION\x10\x01\x12\x0f\n\x0bROLE_ANSWER\x10\x02\x12\x11\n\rROLE_JUDGMENT\x10\x03*\xa4\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x13\n\x0fOUTCOME_REFUSED\x10\x02\x12\x16\n\x12OUTCOME_UNPARSABLE\x10\x03\x12\x15\n\x11OUTCOME_TRUNCATED\x10\x04\x12\x17\n\x13OUTCOME_UNAVAILABLE\x10\x05\x12\x13\n\x0fOUTCOME_SKIPPED\x10\x06*R\n\tRoundView\x12\x1a\n\x16ROUND_VIEW_UNSPECIFIED\x10\x00\x12\x14\n\x10ROUND_VIEW_BASIC\x10\x01\x12\x13\n\x0fROUND_VIEW_FULL\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'llm_crowdsourced.v1.round_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=1620
-  _globals['_ROLE']._serialized_end=1703
-  _globals['_OUTCOME']._serialized_start=1706
-  _globals['_OUTCOME']._serialized_end=1870
-  _globals['_ROUNDVIEW']._serialized_start=1872
-  _globals['_ROUNDVIEW']._serialized_end=1954
+  _globals['_ROLE']._serialized_start=1684
+  _globals['_ROLE']._serialized_end=1767
+  _globals['_OUTCOME']._serialized_start=1770
+  _globals['_OUTCOME']._serialized_end=1934
+  _globals['_ROUNDVIEW']._serialized_start=1936
+  _globals['_ROUNDVIEW']._serialized_end=2018
   _globals['_ROUND']._serialized_start=94
   _globals['_ROUND']._serialized_end=349
   _globals['_STEPRESULT']._serialized_start=352
-  _globals['_STEPRESULT']._serialized_end=491
-  _globals['_QUESTION']._serialized_start=494
-  _globals['_QUESTION']._serialized_end=638
-  _globals['_QUESTIONCHECK']._serialized_start=641
-  _globals['_QUESTIONCHECK']._serialized_end=1026
-  _globals['_DROPPEDCASE']._serialized_start=1028
-  _globals['_DROPPEDCASE']._serialized_end=1071
-  _globals['_ANSWER']._serialized_start=1074
-  _globals['_ANSWER']._serialized_end=1257
-  _globals['_JUDGMENT']._serialized_start=1260
-  _globals['_JUDGMENT']._serialized_end=1422
-  _globals['_MARK']._serialized_start=1425
-  _globals['_MARK']._serialized_end=1618
+  _globals['_STEPRESULT']._serialized_end=555
+  _globals['_QUESTION']._serialized_start=558
+  _globals['_QUESTION']._serialized_end=702
+  _globals['_QUESTIONCHECK']._serialized_start=705
+  _globals['_QUESTIONCHECK']._serialized_end=1090
+  _globals['_DROPPEDCASE']._serialized_start=1092
+  _globals['_DROPPEDCASE']._serialized_end=1135
+  _globals['_ANSWER']._serialized_start=1138
+  _globals['_ANSWER']._serialized_end=1321
+  _globals['_JUDGMENT']._serialized_start=1324
+  _globals['_JUDGMENT']._serialized_end=1486
+  _globals['_MARK']._serialized_start=1489
+  _globals['_MARK']._serialized_end=1682
 # @@protoc_insertion_point(module_scope)

@@ -192,6 +192,9 @@ class StepResult(_message.Message):
     REASKS_FIELD_NUMBER: _builtins.int
     REPAIRED_FIELD_NUMBER: _builtins.int
     CALLS_FIELD_NUMBER: _builtins.int
+    RETRIES_FIELD_NUMBER: _builtins.int
+    EARLIER_CAUSE_FIELD_NUMBER: _builtins.int
+    EARLIER_DETAIL_FIELD_NUMBER: _builtins.int
     outcome: Global___Outcome.ValueType
     """How it ended."""
     cause: _builtins.str
@@ -208,6 +211,12 @@ class StepResult(_message.Message):
     """The reply was broken JSON and was mended before it was read."""
     calls: _builtins.int
     """Calls that the step took, retries included."""
+    retries: _builtins.int
+    """Times it had failed and was asked once more by `RunService.RetryRun`."""
+    earlier_cause: _builtins.str
+    """Cause, in one word, of its last failure before that; empty without one."""
+    earlier_detail: _builtins.str
+    """The same in one sentence for people."""
     def __init__(
         self,
         *,
@@ -217,10 +226,13 @@ class StepResult(_message.Message):
         reasks: _builtins.int = ...,
         repaired: _builtins.bool = ...,
         calls: _builtins.int = ...,
+        retries: _builtins.int = ...,
+        earlier_cause: _builtins.str = ...,
+        earlier_detail: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "cause", b"cause", "detail", b"detail", "outcome", b"outcome", "reasks", b"reasks", "repaired", b"repaired"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "cause", b"cause", "detail", b"detail", "earlier_cause", b"earlier_cause", "earlier_detail", b"earlier_detail", "outcome", b"outcome", "reasks", b"reasks", "repaired", b"repaired", "retries", b"retries"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

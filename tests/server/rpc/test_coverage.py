@@ -14,7 +14,7 @@ from analysis.coverage import coverage as analysed
 from server.rpc.coverage import coverage_to
 from tests.support.datasets import Holes, Recipe, league
 from tests.support.league_server import LeagueServer, league_server, math_league, settings_for
-from tests.support.rounds import create, rounds, run
+from tests.support.rounds import create, is_in_state, rounds, run
 from tests.support.scripted_endpoint import ScriptedReply, failure
 from tests.support.scripted_league import Asked, Held, LeagueScript, eventually
 from tests.support.wire import refused
@@ -24,10 +24,11 @@ UNREADABLE = ScriptedReply(text="I have no opinion.")
 BROKEN = ScriptedReply(text='{"solution": "he said "so", and", "answer": "4",}')
 REFUSAL = ScriptedReply(text=None, refusal="I would rather not.")
 ANSWER = ScriptedReply(text=json.dumps({"solution": "It is so.", "answer": "4"}))
-ARRIVED, REPAIRED, REASKED, MISSING, PENDING = (
+ARRIVED, REPAIRED, REASKED, RETRIED, MISSING, PENDING = (
     result_service_pb2.COVERAGE_STATE_ARRIVED,
     result_service_pb2.COVERAGE_STATE_REPAIRED,
     result_service_pb2.COVERAGE_STATE_REASKED,
+    result_service_pb2.COVERAGE_STATE_RETRIED,
     result_service_pb2.COVERAGE_STATE_MISSING,
     result_service_pb2.COVERAGE_STATE_PENDING,
 )
@@ -166,6 +167,7 @@ async def test_totals_add_up_by_participant_and_role(tmp_path: Path) -> None:
             ARRIVED: total.arrived,
             REPAIRED: total.repaired,
             REASKED: total.reasked,
+            RETRIED: total.retried,
             MISSING: total.missing,
             PENDING: total.pending,
         }
@@ -174,6 +176,40 @@ async def test_totals_add_up_by_participant_and_role(tmp_path: Path) -> None:
             assert number == counted[total.participant, total.role, state]
     assert sum(t.planned for t in found.totals) == len(found.cells) == 4 * (1 + 3 + 2)
     assert found.marks == sum(len(j.marks) for r in played for j in r.judgments)
+
+
+async def test_what_came_only_after_a_retry_is_told_with_why_it_had_failed(tmp_path: Path) -> None:
+    """What had been skipped failed nobody, and has arrived like any other."""
+    script = LeagueScript(bent)
+    async with (
+        script.endpoint() as endpoint,
+        league_server(settings_for(endpoint, tmp_path / "a.duckdb", max_retries=0)) as server,
+    ):
+        await server.play(create(math_league(4)))
+        before = await coverage(server)
+        script.bend = None
+        await server.runs.RetryRun(run_service_pb2.RetryRunRequest(name=NAME))
+        await is_in_state(server, run_pb2.Run.STATE_SUCCEEDED)
+        found = await coverage(server)
+        played = await rounds(server)
+    cells = {f"{c.round}/{_ROLES[c.role]}/{c.participant}": c for c in found.cells}
+    were = {f"{c.round}/{_ROLES[c.role]}/{c.participant}": c for c in before.cells}
+    retried = {step: cell for step, cell in cells.items() if cell.state == RETRIED}
+    assert set(retried) == {"1/judgment/p1", "1/judgment/p4", "2/question/p2"}
+    for step, cell in retried.items():
+        assert (cell.outcome, cell.retries) == (round_pb2.OUTCOME_OK, 1)
+        assert (cell.cause, cell.detail) == (were[step].cause, were[step].detail)
+        assert cell.cause
+        assert cell.detail
+    assert {cells[f"2/answer/{who}"].state for who in ("p1", "p3", "p4")} == {ARRIVED}
+    assert {cell.retries for step, cell in cells.items() if step not in retried} == {0}
+    # A refusal is not asked again, and stays.
+    assert cells["1/answer/p3"].state == MISSING
+    assert sum(total.retried for total in found.totals) == 3
+    assert {(f.participant, f.count) for f in found.failures} == {("p3", 1)}
+    result = played[1].result
+    assert (result.retries, result.earlier_cause) == (1, were["2/question/p2"].cause)
+    assert result.earlier_detail == were["2/question/p2"].detail
 
 
 async def test_a_cancelled_run_waits_for_nothing(tmp_path: Path) -> None:
