@@ -49,6 +49,10 @@ class BoxLostError(Exception):
     """The container has gone, or its runner does not answer as it should."""
 
 
+class BoxStarvedError(BoxLostError):
+    """The container has gone, since what a program left in it let its runner have no memory."""
+
+
 @dataclass(frozen=True)
 class Command:
     """What to start in a container.
@@ -268,6 +272,7 @@ def _facts(header: dict[str, Any], out: bytes, err: bytes) -> ExitFacts:
             delayed_s=_seconds(header["delayed_s"]),
             peak_memory_bytes=_count(header["peak_memory_bytes"]),
             largest_process_bytes=_count(header["largest_process_bytes"]),
+            together_bytes=_count(header["together_bytes"]),
             out_of_memory_kills=_count(header["out_of_memory_kills"]),
             stdout=out,
             stderr=err,
@@ -275,6 +280,7 @@ def _facts(header: dict[str, Any], out: bytes, err: bytes) -> ExitFacts:
             stderr_cut=bool(header["stderr_cut"]),
             failure=str(header["failure"])[:500],
             unfit=str(header["unfit"])[:500],
+            made_bytes=_count(header["made_bytes"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BoxLostError(f"an answer cannot be read: {error}") from error

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from sandbox.box import Box, BoxLostError, Command, fit_ahead
+from sandbox.box import Box, BoxLostError, BoxStarvedError, Command, fit_ahead
 from sandbox.checking import MOST_LOST, Checking, language_of
 from sandbox.engine import OVERHEAD_BYTES, Engine, MemoryTakenError
 from sandbox.languages import BUILD_BYTES, COMPILE_LIMITS, LANGUAGES, Language
@@ -40,7 +40,13 @@ _MESSAGE = 64 << 10
 # In the words of the C library and of Go: of a full folder, and of one file that is longer.
 _FULL = ("no space left on device", "file size limit exceeded")
 _NO_ROOM = f"what the compiler writes takes more than {BUILD_BYTES // MIB} MiB"
+_STARVED = "what it left in memory and in files let the runner beside it have no memory"
 _TOO_LARGE = "the compiled program alone takes more memory than a case may use"
+
+
+# What loses its containers on so many cases in a row would go on with it.
+_MOST_LOST_CASES = 3
+_NOT_RUN = f"not run: {_MOST_LOST_CASES} cases before it lost their containers"
 
 
 @dataclass
@@ -54,6 +60,8 @@ class _Progress:
         done: Cases whose results have been given.
         ahead: Cases after them that were sent to the container already.
         lost: How often its container was lost since the last result.
+        starved: How often of these for want of memory.
+        lost_cases: Cases in a row, up to the last, that have no result for that.
     """
 
     place: Place
@@ -62,6 +70,8 @@ class _Progress:
     done: int = 0
     ahead: int = 0
     lost: int = 0
+    starved: int = 0
+    lost_cases: int = 0
 
     def is_over(self, job: Job) -> bool:
         """Says whether all results have been given."""
@@ -154,9 +164,8 @@ class DockerRunner:
                 if self._pool.closed:
                     raise UnavailableError(CLOSED) from error
                 _log.warning("a container was lost", extra={"why": str(error)})
-                told = await self._after_loss(job, progress, str(error))
-                if told is not None:
-                    yield told
+                for result in await self._after_loss(job, progress, error):
+                    yield result
             except UnavailableError:
                 # Whoever has nothing yet is told at once.
                 progress.lost += 1
@@ -164,26 +173,43 @@ class DockerRunner:
                     raise
                 await self._wait_for_daemon()
 
-    async def _after_loss(self, job: Job, progress: _Progress, why: str) -> Result | None:
+    async def _after_loss(
+        self, job: Job, progress: _Progress, error: BoxLostError
+    ) -> tuple[Result, ...]:
         """Waits for a daemon that went away; else returns what to say of a lost case.
+
+        After several of them the others are told with it, as not run: each takes containers,
+        and time that others wait.
 
         Raises:
             UnavailableError: The daemon does not come back.
         """
         if await self._was_away(progress.lost):
             # Not the program's doing.
-            return None
+            return ()
         progress.lost += 1
+        progress.starved += isinstance(error, BoxStarvedError)
         if progress.lost < MOST_LOST:
-            return None
-        progress.lost = 0
-        detail = f"its container was lost {MOST_LOST} times: {why}"
+            return ()
+        if progress.starved == progress.lost:
+            verdict, detail = Verdict.MEMORY_LIMIT, f"{_STARVED}, {MOST_LOST} times"
+        else:
+            verdict = Verdict.SANDBOX_ERROR
+            detail = f"its container was lost {MOST_LOST} times: {error}"
+        progress.lost = progress.starved = 0
         if progress.compiled is None:
-            progress.compiled = CompileResult(verdict=Verdict.SANDBOX_ERROR, message=detail)
-            return progress.compiled
-        case = job.cases[progress.done]
-        progress.done += 1
-        return CaseResult(name=case.name, verdict=Verdict.SANDBOX_ERROR, detail=detail)
+            progress.compiled = CompileResult(verdict=verdict, message=detail)
+            return (progress.compiled,)
+        progress.lost_cases += 1
+        left = job.cases[progress.done :]
+        details = [detail]
+        if progress.lost_cases == _MOST_LOST_CASES:
+            details += [_NOT_RUN] * (len(left) - 1)
+        progress.done += len(details)
+        return tuple(
+            CaseResult(name=case.name, verdict=verdict, detail=said)
+            for case, said in zip(left, details, strict=False)
+        )
 
     async def _was_away(self, lost: int) -> bool:
         """Says whether the daemon went away, and is back, after a container was lost again.
@@ -225,14 +251,19 @@ class DockerRunner:
                 yield compiled
             if progress.compiled.verdict is not Verdict.ACCEPTED:
                 return
-            if compiled.verdict is not Verdict.ACCEPTED:
-                raise BoxLostError("it compiled in the first container and not in this one")
+            _check_compiled(compiled)
             async with aclosing(self._cases(box, job, language, progress)) as cases:
                 async for case, facts in cases:
                     result = await checking.judge(case, facts, job.limits)
                     progress.done += 1
-                    progress.lost = 0
+                    progress.lost = progress.starved = progress.lost_cases = 0
                     yield result
+        except BoxLostError as error:
+            if not self._pool.closed and await self._on_thread(
+                lambda: self._engine.ran_out_of_memory(box.id)
+            ):
+                raise BoxStarvedError(str(error)) from error
+            raise
         finally:
             progress.ahead = 0
             self._pool.discard(box)
@@ -249,6 +280,8 @@ class DockerRunner:
                 await asyncio.wait([limiting])
                 limiting.exception()
         compiled = _compiled(facts, language, box.toolchains.get(language.id, ""))
+        if not language.checks_only and facts.made_bytes > job.limits.memory_bytes:
+            return _too_large(compiled)
         try:
             # What checks a program may have used more than a case may for a moment.
             if limiting is None or isinstance(limiting.exception(), MemoryTakenError):
@@ -256,15 +289,14 @@ class DockerRunner:
             else:
                 limiting.result()
         except MemoryTakenError:
-            if compiled.verdict is Verdict.ACCEPTED:
-                return replace(compiled, verdict=Verdict.MEMORY_LIMIT, message=_TOO_LARGE)
+            return _too_large(compiled)
         return compiled
 
     async def _limit_memory(self, box: Box, job: Job) -> None:
         """Holds a container to what a case may use, which its compiler was not held to."""
         most = max((len(case.input) for case in job.cases), default=0)
-        # What the runner keeps of one case: its input, and its output while it is sent.
-        kept = most + 3 * job.limits.output_bytes
+        # What the runner keeps of one case: its input, and its output.
+        kept = most + job.limits.output_bytes
         memory = job.limits.memory_bytes + OVERHEAD_BYTES + kept
         try:
             await self._on_thread(lambda: self._engine.limit_memory(box.id, memory))
@@ -310,6 +342,23 @@ def _check_language(program: Program) -> None:
     if program.language not in LANGUAGES:
         known = ", ".join(LANGUAGES)
         raise UnknownLanguageError(f'no language "{program.language}"; there are: {known}')
+
+
+def _check_compiled(again: CompileResult) -> None:
+    """Holds a program that compiled in its first container to that in another.
+
+    Raises:
+        BoxLostError: It did not.
+    """
+    if again.verdict is not Verdict.ACCEPTED:
+        raise BoxLostError("it compiled in the first container and not in this one")
+
+
+def _too_large(compiled: CompileResult) -> CompileResult:
+    """Returns what is said of a program that leaves itself no memory, if it compiled at all."""
+    if compiled.verdict is not Verdict.ACCEPTED:
+        return compiled
+    return replace(compiled, verdict=Verdict.MEMORY_LIMIT, message=_TOO_LARGE)
 
 
 def _compiled(facts: ExitFacts, language: Language, toolchain: str) -> CompileResult:

@@ -20,6 +20,7 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, NotFound
 
+from sandbox.endings import ran_out_of_memory
 from sandbox.images.context import LABEL, expected_label
 from sandbox.images.daemon import connect, is_silent, problem_of
 from sandbox.languages import (
@@ -38,7 +39,7 @@ from sandbox.seccomp import profile
 
 OWNER = "llm-crowdsourced.owner"
 _NAME = "llm-crowdsourced"
-# What the runner takes, its interpreter and what it keeps of a program's output.
+# What the runner takes, its interpreter and its reserve, and the kernel for a program.
 OVERHEAD_BYTES = 32 * MIB
 _STARTED = "import sys; sys.path[:0] = ['/opt']; from sandbox.runner import main; main()"
 _COMMAND = ["/usr/bin/python3", "-ISc", _STARTED]
@@ -145,6 +146,14 @@ class Engine:
             if isinstance(error, APIError) and any(sign in str(error) for sign in _TAKEN):
                 raise MemoryTakenError(str(error)) from error
             raise UnavailableError(_why(error)) from error
+
+    def ran_out_of_memory(self, container_id: str) -> bool:
+        """Says whether a container that has ended was ended by the kernel, for want of memory."""
+        try:
+            return ran_out_of_memory(self._connected().api, container_id)
+        except (*_RETRYABLE, UnavailableError):
+            # Then it is a lost one like others.
+            return False
 
     def remove(self, container_id: str) -> None:
         """Kills and removes a container, by id or name; none is left if it returns.

@@ -56,9 +56,9 @@ class Limits:
         cpu_s: CPU time in seconds, of the program and all its children.
         wall_s: Seconds by the clock; a backstop for programs that sleep. Time in which the
             machine had no core for a program does not count, up to a bound.
-        memory_bytes: Memory of a process. All of them together, with their files, are held
-            to this and a margin, in which the runner has its room too: two that are each
-            within it can pass it together by some tens of MiB.
+        memory_bytes: Memory of a process, and of all of them together where they have it
+            for some hundredths of a second. With their files they are held to this and a
+            margin, in which the runner has its room too, whatever the time.
         output_bytes: Bytes on standard output.
         processes: Processes and threads at once.
     """
@@ -151,6 +151,8 @@ class ExitFacts:
         peak_memory_bytes: Most memory at once, of all its processes and files where that
             is known and else of the largest process. About, and no verdict rests on it.
         largest_process_bytes: Most memory of one process.
+        together_bytes: Most memory of all processes at once, without what it shares with
+            files, as it was seen from time to time, and at the least; 0 if that was never.
         out_of_memory_kills: Processes that the kernel killed at the memory limit.
         stdout: What it printed, up to the limit.
         stderr: What it printed on standard error, up to a bound.
@@ -158,6 +160,7 @@ class ExitFacts:
         stderr_cut: It printed more on standard error.
         failure: Why it could not be started; empty if it was.
         unfit: Why what a compiler made is no program; empty if it is.
+        made_bytes: What lies in the build folder, which is memory, after a compiler.
     """
 
     exit_status: int | None = None
@@ -168,6 +171,7 @@ class ExitFacts:
     delayed_s: float = 0.0
     peak_memory_bytes: int = 0
     largest_process_bytes: int = 0
+    together_bytes: int = 0
     out_of_memory_kills: int = 0
     stdout: bytes = b""
     stderr: bytes = b""
@@ -175,6 +179,7 @@ class ExitFacts:
     stderr_cut: bool = False
     failure: str = ""
     unfit: str = ""
+    made_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

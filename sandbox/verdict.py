@@ -16,7 +16,8 @@ def verdict_of(facts: ExitFacts, limits: Limits) -> Verdict:
         (Verdict.OUTPUT_LIMIT, facts.stopped is Stopped.OUTPUT),
         (
             Verdict.MEMORY_LIMIT,
-            facts.out_of_memory_kills or facts.largest_process_bytes > limits.memory_bytes,
+            facts.out_of_memory_kills
+            or max(facts.largest_process_bytes, facts.together_bytes) > limits.memory_bytes,
         ),
         (
             Verdict.TIME_LIMIT,

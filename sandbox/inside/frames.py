@@ -53,8 +53,14 @@ class Frames:
             size -= len(piece)
             yield piece
 
-    def send(self, header: dict[str, Any], blobs: tuple[bytes, ...] = ()) -> None:
-        """Writes a frame, all of it."""
-        left = memoryview(packed(header, blobs))
+    def send(self, header: dict[str, Any], blobs: tuple[bytes | memoryview, ...] = ()) -> None:
+        """Writes a frame, all of it, and copies no blob for that."""
+        views = [memoryview(blob) for blob in blobs]
+        text = json.dumps({**header, "blobs": [len(view) for view in views]}).encode()
+        left = [memoryview(HEAD.pack(len(text)) + text), *views]
         while left:
-            left = left[os.write(self._target, left) :]
+            written = os.writev(self._target, left)
+            while left and written >= len(left[0]):
+                written -= len(left.pop(0))
+            if left:
+                left[0] = left[0][written:]

@@ -6,6 +6,7 @@ should print is not known here.
 """
 
 import contextlib
+import fcntl
 import os
 import sys
 from collections.abc import Iterable
@@ -15,13 +16,16 @@ from .cgroup import counters
 from .cleaning import empty, remove
 from .frames import Frames
 from .made import unfit
+from .reserve import Reserve
 from .spawn import Process
-from .watch import HostGoneError, Watcher
+from .watch import Ended, HostGoneError, Watcher
 
 _WORK = "/scratch"
+_BUILD = "/build"
 _SHARED = "/dev/shm"  # noqa: S108 - the container's own
 _TOOLCHAINS = "/opt/sandbox/toolchains.json"
 _TERMINALS = "/dev/pts/ptmx"
+_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 
 def main() -> None:
@@ -30,7 +34,8 @@ def main() -> None:
     compiler, program = (int(argument) for argument in sys.argv[1:3])
     _lock_terminals()
     reading = counters()
-    watcher = Watcher(reading, 0)
+    reserve = Reserve(reading)
+    watcher = Watcher(reading, reserve, 0)
     with open(_TOOLCHAINS, encoding="utf-8") as file:
         frames.send({"ready": True, "toolchains": file.read(), "cgroup": reading.version})
     try:
@@ -40,10 +45,13 @@ def main() -> None:
             facts["unfit"] = unfit(made) if made else ""
             if header["temporary"]:
                 remove(header["temporary"], compiler)
-            frames.send(facts, (out, err))
-            # Nothing of one process is left to the next.
+            # Nothing of one process is left to the next. Before the answer, which takes
+            # memory that they may hold.
             for folder in (_WORK, _SHARED):
                 empty(folder, (program, compiler))
+            facts["made_bytes"] = _used(_BUILD) if header["compiles"] else 0
+            frames.send(facts, (out, err))
+            reserve.fill()
     except (HostGoneError, BrokenPipeError):
         return
 
@@ -64,9 +72,7 @@ def _own_streams() -> tuple[int, int]:
     return 0, target
 
 
-def _run(
-    watcher: Watcher, frames: Frames, header: dict[str, Any], users: tuple[int, int]
-) -> tuple[dict[str, Any], bytes, bytes]:
+def _run(watcher: Watcher, frames: Frames, header: dict[str, Any], users: tuple[int, int]) -> Ended:
     sizes = iter(header["blobs"])
     stdin = _file_of(frames.blob(next(sizes)))
     files = {
@@ -89,11 +95,20 @@ def _run(
 
 def _file_of(pieces: Iterable[bytes]) -> int:
     """Returns a descriptor that gives the bytes, whoever reads them or does not."""
-    file = os.memfd_create("stdin")
+    file = os.memfd_create("stdin", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         for piece in pieces:
             os.write(file, piece)
+        # It would be memory to write to, which no limit of the program's folders bounds.
+        fcntl.fcntl(file, fcntl.F_ADD_SEALS, _SEALS)
+        os.fchmod(file, 0o444)
         # Opened anew, for reading alone.
         return os.open(f"/proc/self/fd/{file}", os.O_RDONLY | os.O_CLOEXEC)
     finally:
         os.close(file)
+
+
+def _used(folder: str) -> int:
+    """Returns the bytes that all files of a mount take."""
+    of = os.statvfs(folder)
+    return (of.f_blocks - of.f_bfree) * of.f_frsize

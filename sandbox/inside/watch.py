@@ -11,55 +11,26 @@ from typing import Any
 from .cgroup import Counters
 from .clock import most_wall_s
 from .delay import LOOK_S, Delay
+from .output import CHUNK, Buffer, Output
+from .reserve import Reserve
 from .spawn import Process, start
+from .together import LOOK_S as MEMORY_LOOK_S
+from .together import Own, Together
 
-_CHUNK = 64 << 10
 _LEAST_WAIT_S = 0.001
+# So long what comes in small pieces is left to gather: each reading costs time that is
+# nobody's.
+_GATHER_MS = 1
 _NS = 1_000_000_000
 _KIB = 1024
 
 
+# Exit facts, standard output and standard error.
+Ended = tuple[dict[str, Any], memoryview, memoryview]
+
+
 class HostGoneError(Exception):
     """Whoever asked for this has gone."""
-
-
-class _Output:
-    """What a process prints on one stream, up to a bound."""
-
-    def __init__(self, most: int) -> None:
-        self.read_end, self.write_end = os.pipe()
-        os.set_blocking(self.read_end, False)
-        # As `/dev/stdout` a program may open it anew, which takes more than to have it.
-        os.fchmod(self.write_end, 0o622)
-        self.cut = False
-        self.open = True
-        self._most = most
-        self._pieces: list[bytes] = []
-        self._size = 0
-
-    def take(self) -> None:
-        """Takes what is there, without waiting."""
-        try:
-            piece = os.read(self.read_end, _CHUNK)
-        except BlockingIOError:
-            return
-        if not piece:
-            self.open = False
-            return
-        kept = piece[: self._most - self._size]
-        self.cut = self.cut or len(kept) < len(piece)
-        if kept:
-            self._pieces.append(kept)
-            self._size += len(kept)
-
-    def rest(self) -> bytes:
-        """Takes what is left, once nobody can write any more, and returns all of it."""
-        while self.open and not self.cut:
-            self.take()
-        return b"".join(self._pieces)
-
-    def close(self) -> None:
-        os.close(self.read_end)
 
 
 class Watcher:
@@ -67,12 +38,16 @@ class Watcher:
 
     Args:
         counters: The container's counters.
+        reserve: Memory that is there for what comes after a process.
         host: Descriptor that hangs up when the host has gone.
     """
 
-    def __init__(self, counters: Counters, host: int) -> None:
+    def __init__(self, counters: Counters, reserve: Reserve, host: int) -> None:
         self._counters = counters
+        self._reserve = reserve
         self._host = host
+        self._own = Own()
+        self._buffers = Buffer(0), Buffer(0)
         self._cores = len(os.sched_getaffinity(0))
         self._woken, wake = os.pipe()
         for end in (self._woken, wake):
@@ -81,52 +56,77 @@ class Watcher:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
 
-    def run(self, process: Process, stdin: int) -> tuple[dict[str, Any], bytes, bytes]:
+    def run(self, process: Process, stdin: int) -> Ended:
         """Runs a process; returns its exit facts, standard output and standard error.
+
+        Both outputs are there until the next process is run.
 
         Raises:
             HostGoneError: The host has gone meanwhile.
         """
-        run = _Run(process, self._counters, Delay())
+        buffers = self._buffers_for(process)
+        delay = Delay(has_room=self._reserve.has_room)
+        together = Together(self._counters, self._own)
+        run = _Run(process, self._counters, delay, together, buffers)
         try:
             run.start(stdin)
             self._follow(run)
         finally:
             kill_all(run.ended)
+            self._reserve.give_up()
         return run.facts()
 
+    def _buffers_for(self, process: Process) -> tuple[Buffer, Buffer]:
+        sizes = process.output_bytes, process.error_bytes
+        if sizes != tuple(buffer.most for buffer in self._buffers):
+            # The old ones go first.
+            self._buffers = Buffer(0), Buffer(0)
+            self._buffers = Buffer(sizes[0]), Buffer(sizes[1])
+        return self._buffers
+
     def _follow(self, run: "_Run") -> None:
-        poll = select.poll()
-        # Nothing to read is asked for: the next frames may be waiting there by now.
-        poll.register(self._host, 0)
-        poll.register(self._woken, select.POLLIN)
+        poll, others = select.poll(), select.poll()
+        for each in (poll, others):
+            # Nothing to read is asked for: the next frames may be waiting there by now.
+            each.register(self._host, 0)
+            each.register(self._woken, select.POLLIN)
         streams = {output.read_end: output for output in (run.out, run.err)}
         for descriptor in streams:
             poll.register(descriptor, select.POLLIN)
         while not run.over:
+            little: list[bool] = []
             for descriptor, _ in poll.poll(1000 * run.wait_s(self._cores)):
                 if descriptor == self._host:
                     raise HostGoneError
                 if descriptor == self._woken:
                     with contextlib.suppress(BlockingIOError):
-                        os.read(self._woken, _CHUNK)
+                        os.read(self._woken, CHUNK)
                 else:
-                    streams[descriptor].take()
+                    little.append(streams[descriptor].take())
                     if not streams[descriptor].open:
                         poll.unregister(descriptor)
             # On every turn: what has detached itself must not pile up as it dies.
             reap(run.ends, run.ended)
+            if little and all(little) and not run.over:
+                others.poll(_GATHER_MS)
 
 
 class _Run:
     """One process on its way from start to end."""
 
-    def __init__(self, process: Process, counters: Counters, delay: Delay) -> None:
-        self.out = _Output(process.output_bytes)
-        self.err = _Output(process.error_bytes)
+    def __init__(
+        self,
+        process: Process,
+        counters: Counters,
+        delay: Delay,
+        together: Together,
+        buffers: tuple[Buffer, Buffer],
+    ) -> None:
+        self.out, self.err = map(Output, buffers)
         self._process = process
         self._counters = counters
         self._delay = delay
+        self._together = together
         self._pid = self._starter = 0
         self._status: int | None = None
         self._stopped = ""
@@ -145,7 +145,7 @@ class _Run:
             os.close(descriptor)
         self._failed = failed
         # At once: the starter does nothing else before.
-        line, _, self._failure = os.read(failed, _CHUNK).partition(b"\n")
+        line, _, self._failure = os.read(failed, CHUNK).partition(b"\n")
         self._pid = int(line) if line.isdigit() else self._starter
         if self._pid == self._starter:
             self._failure = line
@@ -170,6 +170,7 @@ class _Run:
     def wait_s(self, cores: int) -> float:
         """Returns how long the limits cannot be reached, and notes one that is."""
         self._delay.wakes()
+        self._together.look_if_due()
         wall = self._wall_left_s()
         if wall <= 0 or self._delay.is_due:
             self._delay.look()
@@ -183,7 +184,7 @@ class _Run:
             self._stopped = "wall"
         if self._stopped:
             return 0.0
-        wait = max(min(wall, cpu / cores, LOOK_S), _LEAST_WAIT_S)
+        wait = max(min(wall, cpu / cores, LOOK_S, MEMORY_LOOK_S), _LEAST_WAIT_S)
         self._delay.sleeps(wait)
         return wait
 
@@ -195,7 +196,7 @@ class _Run:
         wall_s, passed = self._process.wall_s, time.monotonic() - self._begun
         return min(wall_s + self._delay.total_s, most_wall_s(wall_s)) - passed
 
-    def facts(self) -> tuple[dict[str, Any], bytes, bytes]:
+    def facts(self) -> Ended:
         used_s, wall_s = self._used_s(), time.monotonic() - self._begun
         out, err = self.out.rest(), self.err.rest()
         self.out.close()
@@ -213,8 +214,9 @@ class _Run:
             "cpu_s": used_s,
             "wall_s": wall_s,
             "delayed_s": min(self._delay.total_s, wall_s),
-            "peak_memory_bytes": self._peak_memory(len(out) + len(err)),
+            "peak_memory_bytes": self._peak_memory(),
             "largest_process_bytes": self._largest,
+            "together_bytes": self._together.most,
             "out_of_memory_kills": self._counters.out_of_memory_kills() - self._kills,
             "stdout_cut": self.out.cut,
             "stderr_cut": self.err.cut,
@@ -226,17 +228,15 @@ class _Run:
         # All that the container used, less what this program itself did.
         return (self._counters.cpu_ns() - time.process_time_ns() - self._cpu_ns) / _NS
 
-    def _peak_memory(self, kept: int) -> int:
-        """Returns the largest process, or all of them together where that is known.
+    def _peak_memory(self) -> int:
+        """Returns the most that is known: of one process, as seen, or of the container.
 
-        Together is known where the container's peak rose. Only about: it holds what this
-        program keeps, and files of the image that the kernel would give up first. So no
-        limit is told from it.
+        Of the container it is known where its peak rose. Only about: it holds files of the
+        image that the kernel would give up first. So no limit is told from that.
         """
         peak = self._counters.peak_memory()
-        if peak <= self._peak:
-            return self._largest
-        return max(self._largest, peak - self._memory - 2 * kept)
+        rose = peak - self._memory if peak > self._peak else 0
+        return max(self._largest, self._together.most, rose)
 
 
 def reap(ends: Callable[[int], None], ended: Callable[[int, int, int], None]) -> None:

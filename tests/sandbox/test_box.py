@@ -24,11 +24,13 @@ ANSWER: dict[str, Any] = {
     "delayed_s": 0.5,
     "peak_memory_bytes": 1 << 40,
     "largest_process_bytes": 1 << 20,
+    "together_bytes": 1 << 21,
     "out_of_memory_kills": 0,
     "stdout_cut": False,
     "stderr_cut": False,
     "failure": "",
     "unfit": "",
+    "made_bytes": 0,
 }
 
 

@@ -22,6 +22,7 @@ FACTS = st.builds(
     wall_s=st.floats(0, 5),
     peak_memory_bytes=st.integers(0, 128 * MIB),
     largest_process_bytes=st.integers(0, 128 * MIB),
+    together_bytes=st.integers(0, 128 * MIB),
     out_of_memory_kills=st.integers(0, 2),
     stdout=st.binary(max_size=10),
     stderr=st.binary(max_size=10),
@@ -44,7 +45,8 @@ MARKS: list[tuple[dict[str, Any], Verdict]] = [
         (ExitFacts(exit_status=0), Verdict.ACCEPTED),
         # At a limit is within it.
         (ExitFacts(exit_status=0, cpu_s=1, largest_process_bytes=64 * MIB), Verdict.ACCEPTED),
-        # Together they hold what the kernel would give up first.
+        (ExitFacts(exit_status=0, together_bytes=64 * MIB), Verdict.ACCEPTED),
+        # The container holds what the kernel would give up first.
         (ExitFacts(exit_status=0, peak_memory_bytes=64 * MIB + 1), Verdict.ACCEPTED),
         (ExitFacts(exit_status=0, wall_s=99), Verdict.ACCEPTED),
         (ExitFacts(exit_status=0, stderr_cut=True), Verdict.ACCEPTED),
@@ -52,6 +54,7 @@ MARKS: list[tuple[dict[str, Any], Verdict]] = [
         (ExitFacts(signal=9, stopped=Stopped.CPU), Verdict.TIME_LIMIT),
         (ExitFacts(signal=9, stopped=Stopped.WALL), Verdict.TIME_LIMIT),
         (ExitFacts(exit_status=0, largest_process_bytes=64 * MIB + 1), Verdict.MEMORY_LIMIT),
+        (ExitFacts(exit_status=0, together_bytes=64 * MIB + 1), Verdict.MEMORY_LIMIT),
         # A child was killed; its parent may end as it likes.
         (ExitFacts(exit_status=0, out_of_memory_kills=1), Verdict.MEMORY_LIMIT),
         (ExitFacts(signal=9, stopped=Stopped.OUTPUT, stdout_cut=True), Verdict.OUTPUT_LIMIT),
@@ -106,5 +109,6 @@ def test_only_a_quiet_end_within_all_limits_is_accepted(facts: ExitFacts) -> Non
         and not facts.out_of_memory_kills
         and facts.cpu_s <= LIMITS.cpu_s
         and facts.largest_process_bytes <= LIMITS.memory_bytes
+        and facts.together_bytes <= LIMITS.memory_bytes
     )
     assert (verdict_of(facts, LIMITS) is Verdict.ACCEPTED) is quiet

@@ -141,6 +141,27 @@ def busy(image: str, docker_host: str = "", *, at: str = f"{BUILD}/main.") -> li
     return found
 
 
+def inside(label: str, *names: str) -> list[dict[str, int]]:
+    """Returns the numbers that control groups tell in each running container with a label.
+
+    Args:
+        label: Label of the containers, with its value.
+        names: Files to read below the folder of control groups; those that are not there are
+            left out.
+    """
+    found = []
+    read = f"cd /sys/fs/cgroup; for each in {' '.join(names)}; do echo $each $(cat $each); done"
+    with client() as daemon:
+        for container in daemon.containers.list(filters={"label": label}, ignore_removed=True):
+            # It may have gone by now.
+            with contextlib.suppress(APIError):
+                said = container.exec_run(["/bin/sh", "-c", read], stderr=False).output
+                assert isinstance(said, bytes)
+                pairs = [line.split() for line in said.decode().splitlines()]
+                found.append({pair[0]: int(pair[1]) for pair in pairs if len(pair) > 1})
+    return found
+
+
 async def until(holds: Callable[[], object], bound_s: float = _BOUND_S) -> None:
     """Waits until something holds; fails when that takes beyond all measure."""
     loop = asyncio.get_running_loop()

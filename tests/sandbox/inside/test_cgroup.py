@@ -24,6 +24,9 @@ class _Read:
     kills: int
     memory: int
     peak: int
+    limit: int = 0
+    anonymous: int = 0
+    kept: int = 0
 
 
 def _read(reading: Counters) -> _Read:
@@ -33,17 +36,24 @@ def _read(reading: Counters) -> _Read:
         reading.out_of_memory_kills(),
         reading.memory(),
         reading.peak_memory(),
+        reading.memory_limit(),
+        reading.anonymous_memory(),
+        reading.kept_memory(),
     )
+
+
+# Limit, anonymous, and with files in memory.
+_MEMORY = (268_435_456, 3_500_000, 4_750_000)
 
 
 @pytest.mark.parametrize(
     ("folder", "expected"),
     [
-        ("v1", _Read(1, 1_234_567_890, 3, 5_021_696, 48_824_320)),
-        ("v1_combined", _Read(1, 1_234_567_890, 3, 5_021_696, 48_824_320)),
-        ("v2", _Read(2, 1_234_567_000, 3, 5_021_696, 48_824_320)),
+        ("v1", _Read(1, 1_234_567_890, 3, 5_021_696, 48_824_320, *_MEMORY)),
+        ("v1_combined", _Read(1, 1_234_567_890, 3, 5_021_696, 48_824_320, *_MEMORY)),
+        ("v2", _Read(2, 1_234_567_000, 3, 5_021_696, 48_824_320, *_MEMORY)),
         # Before Linux 5.19 the peak is what is in use.
-        ("v2_without_peak", _Read(2, 1_234_567_000, 3, 5_021_696, 5_021_696)),
+        ("v2_without_peak", _Read(2, 1_234_567_000, 3, 5_021_696, 5_021_696, *_MEMORY)),
     ],
 )
 def test_what_kernels_write(folder: str, expected: _Read) -> None:
@@ -60,6 +70,12 @@ def test_counters_are_read_anew_each_time(folder: str, tmp_path: Path) -> None:
             text = (root / name).read_text()
             (root / name).write_text(text.replace("oom_kill 3", "oom_kill 12"))
     assert reading.out_of_memory_kills() == 12
+
+
+def test_no_limit_is_one_that_nothing_reaches(tmp_path: Path) -> None:
+    root = shutil.copytree(RECORDED / "v2", tmp_path / "v2")
+    (root / "memory.max").write_text("max\n")
+    assert counters(str(root)).memory_limit() > 1 << 60
 
 
 def _needed() -> list[tuple[str, str]]:
@@ -80,7 +96,7 @@ def test_nothing_is_judged_without_a_counter(folder: str, missing: str, tmp_path
 
 
 def test_there_are_counters_to_miss() -> None:
-    assert len(_needed()) == 4 + 3
+    assert len(_needed()) == 6 + 5
 
 
 def test_a_kernel_that_does_not_count_its_kills() -> None:
@@ -149,7 +165,10 @@ from sandbox.cgroup import counters
 c = counters()
 if sys.argv[1:]:
     kept = bytearray(b"x") * (80 << 20)
-print(json.dumps([c.version, c.cpu_ns(), c.out_of_memory_kills(), c.memory(), c.peak_memory()]))
+print(json.dumps([
+    [c.version, c.cpu_ns(), c.out_of_memory_kills(), c.memory(), c.peak_memory()],
+    [c.memory_limit(), c.anonymous_memory(), c.kept_memory()],
+]))
 """
 
 
@@ -161,21 +180,27 @@ def test_this_kernel_counts_the_same_inside_and_outside(idle: Container) -> None
         return int(got.exit_code or 0), got.output
 
     _, said = inside()
-    version = json.loads(said)[0]
+    version = json.loads(said)[0][0]
     for arguments in ((), ("more",)):
         before = _on_host(idle, version)
         _, said = inside(*arguments)
-        now = _Read(*json.loads(said))
+        figures, of_memory = json.loads(said)
+        now = _Read(*figures)
         after = _on_host(idle, version)
         for least, here, most in zip(astuple(before), astuple(now), astuple(after), strict=True):
             # Memory in use goes up and down; the others never go down.
             assert least <= here <= most or here == now.memory, (before, now, after)
         assert now.memory <= now.peak
     assert now.peak > 80 << 20
+    _, anonymous, kept = of_memory
+    assert 80 << 20 < anonymous <= kept <= now.peak
     assert now.kills == 0
 
     idle.update(mem_limit=64 << 20, memswap_limit=64 << 20)
     status, _ = inside("more")
     assert status == 137
     assert _on_host(idle, version).kills == 1
-    assert json.loads(inside()[1])[2] == 1
+    figures, of_memory = json.loads(inside()[1])
+    assert figures[2] == 1
+    assert of_memory[0] == 64 << 20
+    assert of_memory[1] < 64 << 20
