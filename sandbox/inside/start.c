@@ -110,7 +110,9 @@ static void limit_stack(unsigned long value) {
   must(call(__NR_prlimit64, 0, RLIMIT_STACK, (long)both, 0), "prlimit");
 }
 
-/* Leaves a program its folders where it may write, and the devices that swallow what is written.
+/* Leaves a program its folders where it may write, the devices that swallow what is written,
+ * and of what it may read all but the container's counters: by those one case could tell
+ * another what it was given.
  *
  * The owners of files are a wall already. They leave a program its own files in /proc, by
  * which it could say that the runner is to go first when memory runs out. Linux before
@@ -130,17 +132,27 @@ static void keep_to(const char *folder) {
       LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |
       LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
       LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_REFER;
+  const unsigned long reading = LANDLOCK_ACCESS_FS_READ_FILE;
+  const unsigned long both = reading | writing;
   const long version =
       call(__NR_landlock_create_ruleset, 0, 0, LANDLOCK_CREATE_RULESET_VERSION, 0);
   if (version < 2) return;
   const long rules =
-      must(call(__NR_landlock_create_ruleset, (long)&writing, sizeof writing, 0, 0), "landlock");
+      must(call(__NR_landlock_create_ruleset, (long)&both, sizeof both, 0, 0), "landlock");
+  allow(rules, "/usr", reading);
+  allow(rules, "/etc", reading);
+  allow(rules, "/opt", reading);
+  allow(rules, "/dev", reading);
+  allow(rules, "/proc", reading);
+  allow(rules, "/build", reading);
+  allow(rules, "/sys/devices", reading);
+  allow(rules, "/sys/kernel", reading);
   allow(rules, "/dev/null", LANDLOCK_ACCESS_FS_WRITE_FILE);
   allow(rules, "/dev/zero", LANDLOCK_ACCESS_FS_WRITE_FILE);
   allow(rules, "/dev/full", LANDLOCK_ACCESS_FS_WRITE_FILE);
-  allow(rules, "/scratch", writing);
+  allow(rules, "/scratch", both);
   allow(rules, "/dev/shm", writing);
-  allow(rules, folder, writing);
+  allow(rules, folder, both);
   must(call(__NR_landlock_restrict_self, rules, 0, 0, 0), "landlock");
   call(__NR_close, rules, 0, 0, 0);
 }
