@@ -119,7 +119,9 @@ async def _serve(settings: Settings, arguments: argparse.Namespace) -> None:
     ) as server:
         _collect_seldom()
         ready = {"address": server.address, "pid": os.getpid(), "database": str(server.database)}
-        print(json.dumps(ready), flush=True)
+        # For the program that started it. On a terminal the log has said the same.
+        if not sys.stdout.isatty():
+            print(json.dumps(ready), flush=True)
         await stop.wait()
 
 

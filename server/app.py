@@ -153,7 +153,8 @@ async def serving(
         holder.write_text(json.dumps({"address": address, "pid": os.getpid()}), "utf-8")
         stack.callback(holder.unlink, missing_ok=True)
         taken_up = await runs.take_up() if taking_up else 0
-        _log.info("serving", extra={"address": address, "runs_taken_up": taken_up})
+        told = {"address": address, "pid": os.getpid(), "database": str(database)}
+        _log.info("serving", extra=told | {"runs_taken_up": taken_up})
         try:
             yield Serving(address, database)
         finally:

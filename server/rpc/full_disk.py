@@ -16,7 +16,8 @@ from server.store.store import Store
 
 T = TypeVar("T")
 _LOOK_S = 0.5
-_log = logging.getLogger(__name__)
+# Of the service whose changes they are: what refuses most of them is no full disk.
+_log = logging.getLogger("server.rpc.run_service")
 
 
 class FullDisk:

@@ -175,16 +175,16 @@ class LocalLeague:
                 status = await self._children[name].ended()
                 if self._closed:
                     return
-                _log.warning("local_model_died", extra={"model": name, "status": status})
+                _log.warning("a local model died", extra={"model": name, "status": status})
                 deaths.append(self._clock())
                 if len(deaths) > _RESTARTS and deaths[-1] - deaths[0] < _RESTARTS_WITHIN_S:
-                    _log.warning("local_model_given_up", extra={"model": name})
+                    _log.warning("a local model is given up", extra={"model": name})
                     return
                 async with self._lock:
                     if not self._runs(name):
                         await self._start_one(name)
         except LocalModelError as error:
             # The next `ensure` tries once more and says so to whoever asked.
-            _log.warning("local_model_lost", extra={"model": name, "why": error.message})
+            _log.warning("a local model is lost", extra={"model": name, "why": error.message})
         finally:
             self._keepers.pop(name, None)
