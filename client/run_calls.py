@@ -147,7 +147,11 @@ async def _check(connection: Connection, name: str, chosen: Choice) -> None:
 
 
 def _document(call: call_pb2.Call, ending: Ending) -> dict[str, Any]:
-    return {**plain_json(call), "reply_used": ending.is_usable}
+    return {
+        **plain_json(call),
+        "reply_used": ending.is_usable,
+        "sent_back": ending.is_sent_back,
+    }
 
 
 def _table(calls: Sequence[tuple[call_pb2.Call, Ending]]) -> Table:
@@ -225,6 +229,8 @@ def _sum(calls: Sequence[tuple[call_pb2.Call, Ending]]) -> Text:
     parts = [plain.count(len(calls), "call")]
     parts += [f"{failed:,} failed"] if failed else []
     parts += [f"{unread:,} of unusable reply"] if unread else []
+    sent_back = sum(end.is_sent_back for _, end in calls)
+    parts += [f"{sent_back:,} sent back to be mended"] if sent_back else []
     parts += [plain.count(tokens, "token")]
     parts += [plain.dollars(sum(priced))] if priced else []
     unpriced = len(calls) - len(priced)

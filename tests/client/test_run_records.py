@@ -149,6 +149,40 @@ async def test_replies_that_could_not_be_used_are_told_from_those_that_were(
     assert lines[-1][:6] == ["2", "calls,", "2", "of", "unusable", "reply,"]
 
 
+@pytest.mark.parametrize("unread", [0, 1])
+async def test_a_question_that_went_back_to_be_mended_was_read(
+    service: FakeService, session: Session, capsys: pytest.CaptureFixture[str], unread: int
+) -> None:
+    """Where some were unread too, none of the earlier ones is told as usable."""
+    asks = 2 + unread
+    service.calls = [call(1, 1, "ada", ask=ask) for ask in range(asks)]
+    check = round_pb2.QuestionCheck(verified=True, repairs=1)
+    result = round_pb2.StepResult(outcome=round_pb2.OUTCOME_OK, reasks=unread)
+    question = round_pb2.Question(text="Sort.", check=check)
+    service.rounds = [
+        round_pb2.Round(index=1, question_setter="ada", result=result, question=question)
+    ]
+
+    await show(session, Choice())
+    out = capsys.readouterr().out
+    await show(session, Choice(), js=True)
+    found = json.loads(capsys.readouterr().out)["calls"]
+
+    lines = [line.split() for line in out.splitlines()]
+    first, last = lines[1], lines[asks]
+    if unread:
+        assert first[4:6] == ["unread", "asked_again"]
+        assert "Of 2 earlier replies, 1 went back to be mended; the rest were unread." in out
+    else:
+        assert first[4:6] == ["ok", "sent_back"]
+        assert "1 sent back to be mended" in out
+        assert "unusable" not in out
+    assert last[4] == "ok"
+    assert "sent_back" not in last
+    assert [c["reply_used"] for c in found] == [not unread] * (asks - 1) + [True]
+    assert [c["sent_back"] for c in found] == [not unread] * (asks - 1) + [False]
+
+
 async def test_a_prompt_that_is_no_list_of_messages_is_shown_as_it_is(
     service: FakeService, session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
