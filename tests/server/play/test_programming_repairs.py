@@ -4,7 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from llm_crowdsourced.v1 import league_pb2, round_pb2, run_pb2, run_service_pb2
+from llm_crowdsourced.v1 import (
+    league_pb2,
+    result_service_pb2,
+    round_pb2,
+    run_pb2,
+    run_service_pb2,
+)
 
 from tests.support.fake_runner import FakeRunner
 from tests.support.league_server import LeagueServer, league_server, settings_for
@@ -142,3 +148,21 @@ async def test_a_generator_that_prints_another_input_each_time_is_found_out(
     assert [(d.name, d.reason) for d in check.dropped] == [("case 2", why)]
     assert [bytes(case.input) for case in check.cases] == [b"1\n", b"5\n"]
     assert f'{why}; it reads \\"any\\"' in script.of("question", "p1")[1].request.prompt
+
+
+async def test_coverage_does_not_call_a_mended_question_usable_as_it_came(tmp_path: Path) -> None:
+    first = question(TEXTS[0], cases=[_case(1), CONTRADICTS])
+    script = _setting(first, question(TEXTS[0], cases=[_case(1)]))
+    async with (
+        script.endpoint() as endpoint,
+        league_server(_settings(endpoint, tmp_path), runner=FakeRunner()) as server,
+    ):
+        await server.play(create(programming_league(3)))
+        found = await server.results.GetCoverage(
+            result_service_pb2.GetCoverageRequest(name="runs/math-1")
+        )
+    cells = {cell.round: cell for cell in found.cells if cell.role == round_pb2.ROLE_QUESTION}
+    assert cells[1].state == result_service_pb2.COVERAGE_STATE_REASKED
+    assert cells[1].reasks == 1
+    assert "its setter was told: case 2: the reference contradicts" in cells[1].detail
+    assert cells[2].state == cells[3].state == result_service_pb2.COVERAGE_STATE_ARRIVED
