@@ -1,5 +1,6 @@
 """Cells of a worksheet that hold what a model wrote, safely."""
 
+import math
 import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ Value = str | int | float | datetime | None
 _FORMULA = ("=", "+", "-", "@")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NOT_XML = re.compile("[\ud800-\udfff\ufffe\uffff]")
+# A spreadsheet reads such as `_x0041_` for the character of that number.
+_CODED = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
 _TITLE = re.compile(r"[\[\]:*?/\\\x00-\x1f]")
 _FONT = Font(name="Calibri", size=11)
 _HEADER_FONT = Font(name="Calibri", size=11, bold=True, color="FFFFFF")
@@ -27,22 +30,26 @@ _WARNING_FILL = PatternFill("solid", fgColor="FFF4E0")
 _BAND = PatternFill("solid", fgColor="F3F6F9")
 _LINE = Border(bottom=Side(style="hair", color="C9D1D9"))
 _WIDEST, _NARROWEST, _MOST_LINES = 60, 9, 14
+_MARGIN_INCHES = 0.4
+_PAGE_WIDTH = 215.0
+"""Characters across a page at which print is still legible: two thirds of its size on A4."""
 
 
 def clean(text: str) -> str:
     """Returns text that a workbook can hold and show.
 
     Control characters become their visible pictures, lone surrogates and non-characters
-    the replacement character, and what is too long is cut with a mark.
+    the replacement character, what is too long is cut with a mark, and what a spreadsheet
+    would take for the code of a character is escaped as such.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = _CONTROL.sub(lambda m: "␡" if m[0] == "\x7f" else chr(0x2400 + ord(m[0])), text)
     text = _NOT_XML.sub("�", text)
     units = text.encode("utf-16-le")
-    if len(units) <= 2 * LIMIT:
-        return text
-    # Half of a surrogate pair at the cut is dropped.
-    return units[: 2 * (LIMIT - len(CUT))].decode("utf-16-le", errors="ignore") + CUT
+    if len(units) > 2 * LIMIT:
+        # Half of a surrogate pair at the cut is dropped.
+        text = units[: 2 * (LIMIT - len(CUT))].decode("utf-16-le", errors="ignore") + CUT
+    return _CODED.sub("_x005F_", text)
 
 
 def put(
@@ -126,7 +133,8 @@ def table(
         above: Sentences above the header, a row each; they stay in sight with it.
     """
     top = len(above) + 1
-    widths = [len(header) for header in headers]
+    # Headers wrap, and leave room for the arrow of the filter.
+    widths = [_header_width(header) for header in headers]
     numeric = {column for column, number_format in enumerate(formats, 1) if number_format}
     last = top
     for last, row in enumerate(rows, top + 1):
@@ -143,11 +151,12 @@ def table(
     for column, width in enumerate(widths, 1):
         letter = get_column_letter(column)
         sheet.column_dimensions[letter].width = min(_WIDEST, max(_NARROWEST, width + 4))
-    sheet.row_dimensions[top].height = 24
+    wraps = any(_header_width(header) < len(header) for header in headers)
+    sheet.row_dimensions[top].height = 36 if wraps else 24
     sheet.freeze_panes = f"{get_column_letter(frozen + 1)}{top + 1}"
     if last > top:
         sheet.auto_filter.ref = f"A{top}:{get_column_letter(len(headers))}{last}"
-    _printed(sheet, top)
+    print_fitted(sheet, top, frozen)
 
 
 def _sentence(sheet: Worksheet, row: int, sentence: str) -> None:
@@ -194,13 +203,38 @@ def _width(value: Value) -> int:
     return 19 if isinstance(value, datetime) else len(str(value if value is not None else ""))
 
 
-def _printed(sheet: Worksheet, top: int) -> None:
-    """Makes the sheet print across one page, with its header on each."""
+def _header_width(header: str) -> int:
+    """Returns the characters of the longer of two lines that a header wraps into."""
+    words = header.split()
+    halves = [
+        max(len(" ".join(words[:cut])), len(" ".join(words[cut:]))) for cut in range(len(words) + 1)
+    ]
+    return min(halves)
+
+
+def print_fitted(sheet: Worksheet, top: int, frozen: int) -> None:
+    """Makes the sheet print across as many pages as keep it legible, with its header on each.
+
+    Args:
+        sheet: The sheet, its columns as wide as they will be.
+        top: Row of its header.
+        frozen: Columns on the left that each page repeats.
+    """
+    wide = [
+        sheet.column_dimensions[get_column_letter(n)].width for n in range(1, sheet.max_column + 1)
+    ]
+    repeated = sum(wide[:frozen])
+    # The first page has them once; all others spend as much of their room on them.
+    pages = max(1, math.ceil((sum(wide) - repeated) / max(_PAGE_WIDTH - repeated, _PAGE_WIDTH / 4)))
     sheet.page_setup.orientation = "landscape"
     sheet.page_setup.paperSize = "9"
+    sheet.page_setup.fitToWidth = pages
     sheet.page_setup.fitToHeight = 0
+    sheet.page_margins.left = sheet.page_margins.right = _MARGIN_INCHES
     sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     sheet.print_title_rows = f"1:{top}"
+    if pages > 1:
+        sheet.print_title_cols = f"A:{get_column_letter(frozen)}"
 
 
 def sheet_title(wanted: str, taken: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from openpyxl.comments import Comment
 from openpyxl.styles import Alignment, Font
 from openpyxl.worksheet.worksheet import Worksheet
 
-from analysis.cells import Value, clean, sheet_title, table
+from analysis.cells import Value, clean, print_fitted, sheet_title, table
 from analysis.coverage import Coverage, coverage
 from analysis.dataset import Dataset, Round, Run
 from analysis.marks import received
@@ -248,7 +248,14 @@ def _facts(
     for run in dataset.runs:
         facts += _run_facts(run)
     facts += [
-        ("Round Score", "Mean of the marks received; an empty cell is a missing mark, never 0."),
+        ("Round Score", "Mean of the marks received."),
+        (
+            "Empty cells",
+            (
+                "A mark or score that did not arrive, never a 0. In the sheet of a round two are "
+                "empty by rule: a judge's own answer, and the whole row of the setter."
+            ),
+        ),
         ("Total Score", "Running total of round scores, over all runs in the order of sheets."),
         ("Answer score", "Mean of the round scores of the rounds that were marked."),
         (
@@ -268,9 +275,9 @@ def _about(sheet: Worksheet, facts: Sequence[tuple[str, Value]]) -> None:
     table(sheet, ["What", "Value"], facts, frozen=1)
     sheet.auto_filter.ref = None
     sheet.column_dimensions["B"].width = 90
-    for row in range(1, len(facts) + 2):
-        if row > 1:
-            sheet.cell(row=row, column=1).font = Font(name="Calibri", size=11, bold=True)
+    print_fitted(sheet, 1, 1)
+    for row in range(2, len(facts) + 2):
+        sheet.cell(row=row, column=1).font = Font(name="Calibri", size=11, bold=True)
         sheet.cell(row=row, column=2).alignment = Alignment(
             horizontal="left", vertical="top", indent=1, wrap_text=True
         )

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
-from analysis.cells import Value, table
+from analysis.cells import Value, print_fitted, table
 from analysis.coverage import ROLES, Cell, Coverage, State
 from analysis.coverage_words import LEGEND, symbol
-from analysis.dataset import Dataset, Judgment, Mark
+from analysis.dataset import Call, Dataset, Judgment, Mark
 from analysis.views import failure_views
 
 Titles = Mapping[tuple[str, int], str]
@@ -178,6 +178,7 @@ def coverage_sheet(sheet: Worksheet, dataset: Dataset, covered: Coverage) -> Non
     table(sheet, headers, body, frozen=3, above=above)
     for column in range(len(headers) - last + 1, len(headers) + 1):
         sheet.column_dimensions[get_column_letter(column)].width = _ROUND_WIDTH
+    print_fitted(sheet, len(above) + 1, 3)
 
 
 def _counts(cells: Sequence[Cell]) -> list[Value]:
@@ -206,7 +207,9 @@ def failures_sheet(sheet: Worksheet, dataset: Dataset, covered: Coverage) -> Non
         for view in failure_views(dataset, covered)
         for f in (view.failure,)
     ]
-    table(sheet, headers, body)
+    nothing = f"No participant failed a step{' for good' if covered.retried else ''}."
+    above = [] if body else [nothing]
+    table(sheet, headers, body, above=above)
 
 
 def steps_sheet(sheet: Worksheet, covered: Coverage, titles: Titles) -> None:
@@ -271,10 +274,16 @@ def calls_sheet(sheet: Worksheet, dataset: Dataset, titles: Titles) -> None:
             titles.get((run.id, call.round), ""),
             run.id,
             call.round,
-            *(getattr(call, name) for name in columns.values()),
+            *(_call_value(call, name) for name in columns.values()),
         ]
         for run in dataset.runs
         for call in run.calls
     )
     formats = [*[""] * 12, *["#,##0"] * 4, _MONEY, _SECONDS, _SECONDS]
     table(sheet, ["Sheet", "Run", "Round", *columns], body, formats=formats, frozen=3)
+
+
+def _call_value(call: Call, name: str) -> Value:
+    """Returns a cell of a call; asks and attempts count from 1, as wherever calls are listed."""
+    value: Value = getattr(call, name)
+    return value + 1 if name in ("ask", "attempt") and isinstance(value, int) else value

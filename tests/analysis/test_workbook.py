@@ -2,6 +2,7 @@
 
 import io
 import re
+import zipfile
 from dataclasses import replace
 from typing import Any
 
@@ -207,3 +208,52 @@ def test_a_share_of_marks_is_cut_to_what_is_shown() -> None:
     assert [(row["Marks received"], row["Coverage"]) for row in found] == [
         (18, 1), (18, 1), (17, 0.944), (17, 0.944),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["_x0041_", "a_x000D_b_x005F_", "_x0041"])
+def test_text_is_not_taken_for_the_code_of_a_character(text: str) -> None:
+    """Read as spreadsheets do, from the file itself: openpyxl undoes only a part of it."""
+    content = workbook(league(Recipe(n=3, texts=text)))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        xml = "".join(
+            archive.read(name).decode() for name in archive.namelist() if "worksheets/" in name
+        )
+    texts = [
+        re.sub("_x([0-9A-Fa-f]{4})_", lambda code: chr(int(code[1], 16)), found)
+        for found in re.findall("<t>([^<]*)</t>", xml)
+    ]
+    assert text in texts
+
+
+def test_asks_and_attempts_count_from_1() -> None:
+    dataset = league(Recipe(n=3))
+    found = rows(opened(dataset)["Calls"])
+    assert {(call.ask, call.attempt) for call in dataset.runs[0].calls} == {(0, 0)}
+    assert {(row["Ask"], row["Attempt"]) for row in found} == {(1, 1)}
+
+
+def test_that_nothing_failed_is_a_sentence() -> None:
+    assert opened(league(Recipe(n=3)))["Failures"]["A1"].value == "No participant failed a step."
+    failed = opened(league(Recipe(n=3, holes=Holes(judgments=[(1, "model-b")]))))["Failures"]
+    assert failed["A1"].value == "Participant"
+
+
+def test_every_sheet_prints_legibly_with_its_header_on_each_page() -> None:
+    book = opened(league(Recipe(n=4, subject="programming", programs=True, cycles=10)))
+    for sheet in book:
+        setup = sheet.page_setup
+        widths = [dimension.width for dimension in sheet.column_dimensions.values()]
+        assert (setup.orientation, setup.fitToHeight) == ("landscape", 0)
+        assert sheet.sheet_properties.pageSetUpPr.fitToPage
+        assert sum(widths) / setup.fitToWidth <= 215, sheet.title
+        assert sheet.print_title_rows
+        assert bool(sheet.print_title_cols) is (setup.fitToWidth > 1)
+    assert book["Final Ranking"].page_setup.fitToWidth == 1
+
+
+def test_about_says_what_is_empty_and_stands_on_one_line() -> None:
+    about = opened(league(Recipe(n=3)))["About"]
+    facts = dict(about.iter_rows(values_only=True))
+    assert "a judge's own answer" in facts["Empty cells"]
+    assert about["A1"].alignment.vertical == about["B1"].alignment.vertical
+    assert about["A2"].alignment.vertical == about["B2"].alignment.vertical
