@@ -10,9 +10,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from analysis.ballots import Ballots, ballots, overlap, pair_ceiling, pair_chance
+from analysis.ballots import (
+    Ballots,
+    ballots,
+    best_chances,
+    overlap,
+    pair_ceiling,
+    pair_chance,
+)
 from analysis.dataset import Dataset
-from analysis.kendall import kendall_tau_b
+from analysis.kendall import counts_of
 from analysis.marks import mean
 from analysis.resampling import TIE
 
@@ -178,31 +185,40 @@ def top_agreement(cast: Iterable[Ballots], k: int) -> TopAgreement:
     """
     published, common = [], []
     for round_ in cast:
-        for one, other in combinations(sorted(round_.by_judge), 2):
-            first, second = round_.by_judge[one], round_.by_judge[other]
-            shared = first.keys() & second.keys()
-            if min(len(first), len(second)) >= k:
-                sizes = (len(shared), len(first) - len(shared), len(second) - len(shared))
+        tops = {judge: best_chances(order, k) for judge, order in round_.orders.items()}
+        for (one, other), shared in round_.shared.items():
+            first, second = len(round_.by_judge[one]), len(round_.by_judge[other])
+            if min(first, second) >= k:
+                sizes = (shared, first - shared, second - shared)
                 published.append(
                     _Comparison(
                         run=round_.run,
                         round=round_.round,
-                        value=overlap(first, second, k),
+                        value=overlap(tops[one], tops[other], k),
                         chance=pair_chance(*sizes, k),
                         ceiling=pair_ceiling(*sizes, k),
                     )
                 )
-            if len(shared) > k:
+            if shared > k:
                 common.append(_common(round_, one, other, k))
     return TopAgreement(k=k, published=_overlap(published), common=_overlap(common))
 
 
 def _common(round_: Ballots, one: str, other: str, k: int) -> _Comparison:
     """Compares two judges on the answers that both marked: chance k / m, ceiling 1."""
-    first, second = round_.by_judge[one], round_.by_judge[other]
-    shared = sorted(first.keys() & second.keys())
-    value = overlap({name: first[name] for name in shared}, {n: second[n] for n in shared}, k)
-    return _Comparison(run=round_.run, round=round_.round, value=value, chance=k / len(shared))
+    first = best_chances(round_.orders[one], k, round_.by_judge[other])
+    second = best_chances(round_.orders[other], k, round_.by_judge[one])
+    return _Comparison(
+        run=round_.run,
+        round=round_.round,
+        value=overlap(first, second, k),
+        chance=k / _shared(round_, one, other),
+    )
+
+
+def _shared(round_: Ballots, one: str, other: str) -> int:
+    """Returns how many answers both judges have marked in a round."""
+    return round_.shared.get((min(one, other), max(one, other)), 0)
 
 
 def _overlap(found: Sequence[_Comparison]) -> Overlap:
@@ -236,12 +252,12 @@ def _taus(
     """Returns, for each pair of judges, tau-b in every round where it is defined."""
     found: dict[tuple[str, str], list[_Comparison]] = {pair: [] for pair in combinations(judges, 2)}
     for round_ in cast:
+        ordered = round_.signs
         for (one, other), comparisons in found.items():
-            first, second = round_.by_judge.get(one, {}), round_.by_judge.get(other, {})
-            shared = sorted(first.keys() & second.keys())
-            tau = kendall_tau_b([first[name] for name in shared], [second[n] for n in shared])
-            if tau is not None:
-                comparisons.append(_Comparison(run=round_.run, round=round_.round, value=tau))
+            if one in ordered and other in ordered:
+                tau = counts_of(ordered[one], ordered[other]).tau_b
+                if tau is not None:
+                    comparisons.append(_Comparison(run=round_.run, round=round_.round, value=tau))
     return found
 
 
@@ -255,9 +271,7 @@ def _pairs(
     entries = []
     for one, other in combinations(judges, 2):
         common = [
-            _common(round_, one, other, k)
-            for round_ in cast
-            if len(round_.by_judge.get(one, {}).keys() & round_.by_judge.get(other, {}).keys()) > k
+            _common(round_, one, other, k) for round_ in cast if _shared(round_, one, other) > k
         ]
         tau = [comparison.value for comparison in taus[one, other]]
         entries.append(

@@ -1,13 +1,18 @@
 """Ballots: what each judge gave in each round, and top lists drawn from them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import combinations
 
 from analysis.dataset import Dataset
+from analysis.kendall import Signs, signs
 from analysis.marks import received
 from analysis.resampling import TIE
+
+Order = tuple[tuple[str, float], ...]
+"""Answers with their values, the best first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +22,27 @@ class Ballots:
     run: str
     round: int
     by_judge: Mapping[str, Mapping[str, float]]
+
+    # Each once for a judge, where figures are of pairs of judges, whose number is the square.
+
+    @cached_property
+    def orders(self) -> Mapping[str, Order]:
+        """Each judge's answers, the best first."""
+        return {judge: descending(ballot) for judge, ballot in self.by_judge.items()}
+
+    @cached_property
+    def signs(self) -> Mapping[str, Signs]:
+        """How each judge orders all pairs of answers."""
+        names = sorted({name for ballot in self.by_judge.values() for name in ballot})
+        return {judge: signs(ballot, names) for judge, ballot in self.by_judge.items()}
+
+    @cached_property
+    def shared(self) -> Mapping[tuple[str, str], int]:
+        """How many answers both judges of a pair have marked, in the order of their names."""
+        return {
+            (one, other): len(self.by_judge[one].keys() & self.by_judge[other].keys())
+            for one, other in combinations(sorted(self.by_judge), 2)
+        }
 
 
 def ballots(dataset: Dataset) -> tuple[Ballots, ...]:
@@ -31,24 +57,46 @@ def ballots(dataset: Dataset) -> tuple[Ballots, ...]:
     return tuple(found)
 
 
-def top_chances(ballot: Mapping[str, float], k: int) -> dict[str, float]:
-    """Returns for each answer the chance that it is among the judge's best `k`.
+def descending(ballot: Mapping[str, float]) -> Order:
+    """Returns the answers of a ballot with their values, the best first."""
+    return tuple(sorted(ballot.items(), key=lambda item: -item[1]))
 
-    The chance is 1 or 0 except for answers tied at the cut, who share the places that
-    are left: that is the mean over all ways of breaking the tie, so no order of rows can
-    decide it.
+
+def best_chances(order: Order, k: int, within: Container[str] | None = None) -> dict[str, float]:
+    """Returns for each answer the chance that it is among a judge's best `k`, if it has one.
+
+    The chance is 1 except for answers tied at the cut, who share the places that are left:
+    that is the mean over all ways of breaking the tie, so no order of rows can decide it.
+
+    Args:
+        order: The judge's answers, the best first.
+        k: Length of the list.
+        within: The answers that the list is made of; all if `None`.
     """
+    head: list[tuple[str, float]] = []
+    for name, value in order:
+        if within is not None and name not in within:
+            continue
+        if len(head) >= k and value < head[k - 1][1] - TIE:
+            break
+        head.append((name, value))
     chances = {}
-    for name, value in ballot.items():
-        better = sum(other > value + TIE for other in ballot.values())
-        equal = sum(abs(other - value) <= TIE for other in ballot.values())
-        chances[name] = min(1.0, max(0.0, (k - better) / equal))
+    for name, value in head:
+        better = sum(other > value + TIE for _, other in head)
+        equal = sum(abs(other - value) <= TIE for _, other in head)
+        if better < k:
+            chances[name] = min(1.0, (k - better) / equal)
     return chances
 
 
-def overlap(first: Mapping[str, float], second: Mapping[str, float], k: int) -> float:
-    """Returns the expected `|top-k of first & top-k of second| / k`, ties broken apart."""
-    one, other = top_chances(first, k), top_chances(second, k)
+def overlap(one: Mapping[str, float], other: Mapping[str, float], k: int) -> float:
+    """Returns the expected `|top-k of one & top-k of other| / k`, ties broken apart.
+
+    Args:
+        one: The chances of answers to be among the best of one judge.
+        other: Those of another.
+        k: Length of the lists.
+    """
     return math.fsum(chance * other.get(name, 0.0) for name, chance in one.items()) / k
 
 

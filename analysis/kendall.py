@@ -1,7 +1,7 @@
 """Kendall's rank correlation as counts of pairs, which add up over rounds."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -66,6 +66,48 @@ def pair_counts(first: Sequence[float], second: Sequence[float]) -> PairCounts:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Signs:
+    """How a list orders the pairs of some items, a bit a pair; none where an item is missing.
+
+    Two lists are compared by a few operations on whole numbers, however many pairs there are.
+
+    Attributes:
+        above: Pairs whose first item has the higher value.
+        below: Pairs whose second has.
+        level: Pairs that are tied.
+    """
+
+    above: int
+    below: int
+    level: int
+
+
+def signs(values: Mapping[str, float], items: Sequence[str]) -> Signs:
+    """Returns how a list orders the pairs of `items`, of which it may lack some."""
+    above = below = level = 0
+    for place, (one, other) in enumerate(combinations(items, 2)):
+        if one in values and other in values:
+            sign = _sign(values[one] - values[other])
+            if sign > 0:
+                above |= 1 << place
+            elif sign < 0:
+                below |= 1 << place
+            else:
+                level |= 1 << place
+    return Signs(above=above, below=below, level=level)
+
+
+def counts_of(first: Signs, second: Signs) -> PairCounts:
+    """Counts the pairs of the items that both lists have, as `pair_counts` does."""
+    return PairCounts(
+        concordant=(first.above & second.above | first.below & second.below).bit_count(),
+        discordant=(first.above & second.below | first.below & second.above).bit_count(),
+        tied_first=(first.level & (second.above | second.below)).bit_count(),
+        tied_second=((first.above | first.below) & second.level).bit_count(),
+    )
+
+
 def added(counts: Iterable[PairCounts]) -> PairCounts:
     """Returns the sum of counts: pairs are compared within their own list only."""
     found = list(counts)
@@ -75,14 +117,6 @@ def added(counts: Iterable[PairCounts]) -> PairCounts:
         tied_first=sum(c.tied_first for c in found),
         tied_second=sum(c.tied_second for c in found),
     )
-
-
-def kendall_tau_b(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Returns Kendall's rank correlation in the form that corrects for ties.
-
-    `None` when it is not defined: fewer than two items, or one list all tied.
-    """
-    return pair_counts(first, second).tau_b
 
 
 def _sign(difference: float) -> int:

@@ -16,8 +16,8 @@ from analysis.agreement import (
     chance_level,
     top_agreement,
 )
-from analysis.ballots import Ballots, overlap, pair_ceiling, top_chances
-from analysis.kendall import kendall_tau_b
+from analysis.ballots import Ballots, best_chances, descending, overlap, pair_ceiling
+from analysis.kendall import counts_of, pair_counts, signs
 from tests.support.datasets import Holes, Recipe, league
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -81,10 +81,8 @@ def test_ceiling_of_a_pair_by_counting() -> None:
 
 def test_ties_at_the_cut_share_the_places() -> None:
     ballot = {"a": 90.0, "b": 80.0, "c": 80.0, "d": 80.0, "e": 10.0}
-    assert top_chances(ballot, 2) == pytest.approx(
-        {"a": 1, "b": 1 / 3, "c": 1 / 3, "d": 1 / 3, "e": 0}
-    )
-    tied = dict.fromkeys("abcd", 50.0)
+    assert tops(ballot, 2) == pytest.approx({"a": 1, "b": 1 / 3, "c": 1 / 3, "d": 1 / 3})
+    tied = tops(dict.fromkeys("abcd", 50.0), 2)
     # All tied: no more in common than two random pairs of four.
     assert overlap(tied, tied, 2) == pytest.approx(0.5)
 
@@ -102,11 +100,37 @@ def test_overlap_has_no_order_of_rows(
     one = {name: float(value) for name, value in first.items()}
     two = {name: float(value) for name, value in second.items()}
     mixed = dict(generator.sample(list(one.items()), len(one)))
-    value = overlap(one, two, k)
+    value = overlap(tops(one, k), tops(two, k), k)
     assert 0 <= value <= 1 + 1e-12
-    assert overlap(mixed, two, k) == pytest.approx(value)
-    assert overlap(two, one, k) == pytest.approx(value)
-    assert sum(top_chances(one, k).values()) == pytest.approx(min(k, len(one)))
+    assert overlap(tops(mixed, k), tops(two, k), k) == pytest.approx(value)
+    assert overlap(tops(two, k), tops(one, k), k) == pytest.approx(value)
+    assert sum(tops(one, k).values()) == pytest.approx(min(k, len(one)))
+    # As its definition has it, on all answers and on those that both have.
+    for within in (one.keys(), two.keys()):
+        ballot = {name: value for name, value in one.items() if name in within}
+        defined = {
+            name: (k - sum(o > value for o in ballot.values()))
+            / sum(o == value for o in ballot.values())
+            for name, value in ballot.items()
+        }
+        expected = {name: min(1.0, chance) for name, chance in defined.items() if chance > 0}
+        assert best_chances(descending(one), k, within) == pytest.approx(expected)
+
+
+def tops(ballot: dict[str, float], k: int) -> dict[str, float]:
+    return best_chances(descending(ballot), k)
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 3)),
+    st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 3)),
+)
+def test_pairs_are_counted_alike_one_by_one_and_all_at_once(
+    first: dict[str, int], second: dict[str, int]
+) -> None:
+    shared = sorted(first.keys() & second.keys())
+    one_by_one = pair_counts([first[name] for name in shared], [second[name] for name in shared])
+    assert counts_of(signs(first, "fedcba"), signs(second, "fedcba")) == one_by_one
 
 
 @pytest.mark.parametrize(
@@ -122,7 +146,7 @@ def test_overlap_has_no_order_of_rows(
     ],
 )
 def test_kendall_tau_b(first: list[float], second: list[float], tau: float | None) -> None:
-    assert kendall_tau_b(first, second) == (None if tau is None else pytest.approx(tau))
+    assert pair_counts(first, second).tau_b == (None if tau is None else pytest.approx(tau))
 
 
 def test_only_what_was_received_counts() -> None:
