@@ -92,6 +92,12 @@ def target(arguments: argparse.Namespace) -> Target:
     return Target(server=arguments.server, ca=arguments.ca, settings=settings)
 
 
+def report_options(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Returns the options on where a report goes, and whether there is one, as they were typed."""
+    out = ("--out", str(arguments.out)) if arguments.out else ()
+    return (*out, *(("--no-report",) if arguments.no_report else ()))
+
+
 def run(command: Callable[[Interrupts], Coroutine[Any, Any, int]]) -> int:
     """Runs a command to its exit status; says what went wrong in sentences."""
     try:

@@ -4,12 +4,14 @@ The server's errors carry `google.rpc` details; each kind becomes one or more
 sentences that say what to do.
 """
 
+import re
 from collections.abc import Callable, Iterable
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
+from client import typed
 from client.exit_status import ExitStatus
 from client.plain import one_line
 
@@ -23,6 +25,7 @@ _REFUSALS = {
 # Not a failure of the server: it says that it has nothing to run programs with.
 _REFUSING_REASONS = {"SANDBOX_UNAVAILABLE"}
 
+_UNKNOWN_RUN = re.compile(r"runs/[a-z0-9-]+ (?:does not exist|is not known)")
 _DETAILS_KEY = "grpc-status-details-bin"
 _KINDS: tuple[Callable[[], Message], ...] = (
     error_details_pb2.ErrorInfo,
@@ -81,6 +84,8 @@ def explain(error: grpc.aio.AioRpcError, address: str) -> CallError:
         for d in details
         if isinstance(d, error_details_pb2.RetryInfo)
     ]
+    if reason == "NOT_FOUND" and _UNKNOWN_RUN.match(sentences[0]):
+        sentences.append(f"Those there are: {typed.command('runs', 'list')}")
     if reason == "NOT_PLAYING":
         sentences.append("Name a server that plays with --server HOST:PORT.")
     return CallError("\n".join(sentences), error)

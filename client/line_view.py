@@ -9,7 +9,7 @@ from typing import Self
 from llm_crowdsourced.v1 import event_pb2, round_pb2
 from rich.console import Console
 
-from client import plain
+from client import plain, use_of_limits
 from client.live_view import failures, numbers, step_line, waited_for
 from client.run_progress import RunProgress
 from client.screen import words
@@ -91,17 +91,9 @@ class LineView:
 
 
 def _limits_line(change: event_pb2.RunLimitsChanged) -> str:
-    budget = change.budget
-    limits = [
-        (budget.HasField("max_calls"), plain.count(budget.max_calls, "call")),
-        (budget.HasField("max_tokens"), plain.count(budget.max_tokens, "token")),
-        (budget.HasField("max_cost_usd"), plain.dollars(budget.max_cost_usd)),
-        (
-            change.max_concurrent_calls > 0,
-            f"{plain.count(change.max_concurrent_calls, 'call')} at once",
-        ),
-    ]
-    told = [limit for is_set, limit in limits if is_set]
+    told = use_of_limits.limits(change.budget)
+    if change.max_concurrent_calls:
+        told.append(f"{plain.count(change.max_concurrent_calls, 'call')} at once")
     return f"limits changed: {', '.join(told)} at most" if told else "limits lifted"
 
 

@@ -67,7 +67,12 @@ def main(argv: list[str]) -> int:
         # A dry run plays nothing: the server of a run that is being played can say it as well.
         dry_run = arguments.dry_run
         async with connect(target, plays=not dry_run, joins=dry_run) as connection:
-            session = Session(connection=connection, target=target, interrupts=interrupts)
+            session = Session(
+                connection=connection,
+                target=target,
+                interrupts=interrupts,
+                report=command_line.report_options(arguments),
+            )
             return await play(session, league, play_options)
 
     return command_line.run(command)

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
-import sys
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,16 +11,15 @@ from typing import Any
 import grpc
 from llm_crowdsourced.v1 import league_pb2, run_pb2, run_service_pb2
 
-from client import tables
+from client import consent, costs, tables, typed
 from client.command_line import plain_json, print_json
 from client.connection import Connection
 from client.exit_status import ExitStatus
 from client.failures import CallError, CommandError, by_cause
-from client.interrupts import InterruptedByUserError
-from client.plain import count, dollars, one_line
+from client.plain import count, one_line
 from client.report_files import LOCAL_PROVIDER, WEAK_JUDGES, write_report
 from client.run_name import run_id
-from client.screen import chatter, results, say, working
+from client.screen import chatter, results, say, word, working
 from client.session import Session
 from client.watching import (
     leave,
@@ -76,7 +73,7 @@ async def play(session: Session, league: league_pb2.League, options: PlayOptions
         run_service_pb2.EstimateRunRequest(league=league),
         timeout_s=_CREATE_TIMEOUT_S,
     )
-    _show_estimate(answer, options)
+    _show_estimate(league, answer, options)
     if answer.refusals:
         refusals = "\n".join(f"Refused: {told}" for told in _refusals(league, answer.refusals))
         raise CommandError(f"{refusals}\nNothing was sent to a model.", ExitStatus.REFUSED)
@@ -85,7 +82,7 @@ async def play(session: Session, league: league_pb2.League, options: PlayOptions
         return ExitStatus.OK
     if not _has_consent(league, answer, options):
         say("Nothing was sent to a model.")
-        return ExitStatus.INTERRUPTED
+        return ExitStatus.ERROR
     await _say_what_else_is_played(connection)
     run = await _create_or_leave(session, league, options.run_id)
     if options.detach:
@@ -145,7 +142,11 @@ def is_local(league: league_pb2.League) -> bool:
     return all(p.provider == LOCAL_PROVIDER for p in league.participants)
 
 
-def _show_estimate(answer: run_service_pb2.EstimateRunResponse, options: PlayOptions) -> None:
+def _show_estimate(
+    league: league_pb2.League,
+    answer: run_service_pb2.EstimateRunResponse,
+    options: PlayOptions,
+) -> None:
     if options.dry_run and options.json:
         print_json(plain_json(answer))
         return
@@ -157,6 +158,9 @@ def _show_estimate(answer: run_service_pb2.EstimateRunResponse, options: PlayOpt
     console.print(tables.estimate(answer))
     if answer.basis:
         console.print(one_line(answer.basis), style="dim", soft_wrap=True)
+    if why := costs.unpriced(league, answer) if not is_local(league) else "":
+        console.print(word(why, "yellow"), soft_wrap=not console.is_terminal)
+    console.print(word(costs.budget(league)), soft_wrap=not console.is_terminal)
 
 
 def _has_consent(
@@ -165,21 +169,11 @@ def _has_consent(
     options: PlayOptions,
 ) -> bool:
     """Asks before money may be spent, where somebody is there to be asked."""
-    is_free = is_local(league) or (answer.HasField("cost_usd") and not answer.cost_usd)
-    if options.yes or is_free or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if options.yes or is_local(league):
         return True
-    cost = f"about {dollars(answer.cost_usd)}" if answer.HasField("cost_usd") else "an unknown sum"
-    if league.budget.HasField("max_cost_usd"):
-        cost += f", {dollars(league.budget.max_cost_usd)} at most"
-    chatter().print(f"Play it, for {cost}? [y/N] ", end="")
-    # The loop's handler cannot stop a read from the terminal; Python's own can.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return sys.stdin.readline().strip().lower() in {"y", "yes"}
-    except KeyboardInterrupt:
-        raise InterruptedByUserError from None
-    finally:
-        signal.signal(signal.SIGINT, before)
+    cost = answer.cost_usd if answer.HasField("cost_usd") else None
+    limit = league.budget.max_cost_usd if league.budget.HasField("max_cost_usd") else None
+    return consent.is_given("Play it", cost, at_most=limit)
 
 
 async def _say_what_else_is_played(connection: Connection) -> None:
@@ -191,7 +185,7 @@ async def _say_what_else_is_played(connection: Connection) -> None:
     if going_on:
         say(
             f"Left unfinished by a server that was stopped: {', '.join(going_on)}. "
-            "Go on with it later: python client/runs.py resume RUN"
+            f"Go on with it later: {typed.command('runs', 'resume', 'RUN')}"
         )
 
 

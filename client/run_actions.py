@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from llm_crowdsourced.v1 import league_pb2, result_service_pb2, round_pb2, run_pb2, run_service_pb2
 from rich.console import Console, RenderableType
 
-from client import enum_words, run_calls, run_coverage, run_retry, run_text, tables
+from client import enum_words, run_calls, run_coverage, run_retry, run_text, tables, typed
 from client.command_line import plain_json, print_json
 from client.connection import Connection
 from client.dataset import list_rounds, round_record
@@ -46,7 +46,8 @@ async def list_runs(session: Session, limit: int, *, as_json: bool) -> int:
         console = results()
         console.print(tables.runs(found, console.width))
     else:
-        say("There is no run yet: python client/play.py client/leagues/math.toml")
+        league = typed.path("client/leagues/math.toml")
+        say(f"There is no run yet: {typed.command('play', league)}")
     if session.ends_with_server:
         _say_that_nobody_plays(session, found)
     return ExitStatus.OK

@@ -103,6 +103,7 @@ def _add_again(action: _Add) -> None:
         "retry math-1 --max-calls 300",
     )
     _add_play(retried)
+    _add_consent(retried)
     judged = action(
         "rejudge",
         "judge the answers of a finished run again, as a new run; both sets of judgments stay",
@@ -114,8 +115,19 @@ def _add_again(action: _Add) -> None:
     judged.add_argument(
         "--judges", nargs="+", metavar="P", default=[], help="who judges; all if left out"
     )
-    judged.add_argument("--identity", choices=("blind", "named"), default="blind")
-    judged.add_argument("--order", choices=("shuffled", "fixed"), default="shuffled")
+    judged.add_argument(
+        "--identity",
+        choices=("blind", "named"),
+        default="blind",
+        help="whether judges see neutral labels, or whose answers they judge; blind if left out",
+    )
+    judged.add_argument(
+        "--order",
+        choices=("shuffled", "fixed"),
+        default="shuffled",
+        help="whether each judge has an order of its own, or that of the league's file; "
+        "shuffled if left out",
+    )
     judged.add_argument(
         "--evidence",
         choices=("shown", "hidden"),
@@ -126,6 +138,19 @@ def _add_again(action: _Add) -> None:
         "--seed", type=WHOLE, metavar="N", help="of orders and labels; the same again if left out"
     )
     _add_play(judged)
+    _add_consent(judged)
+
+
+def _add_consent(sub: argparse.ArgumentParser) -> None:
+    """Adds what commands take that ask before they spend."""
+    sub.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="say what it would ask and cost; send nothing to a model",
+    )
+    sub.add_argument(
+        "--yes", "-y", action="store_true", help="do not ask before calls that may cost something"
+    )
 
 
 def _add_limits(action: _Add) -> None:

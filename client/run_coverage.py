@@ -68,7 +68,8 @@ async def show_coverage(connection: Connection, name: str, *, as_json: bool) -> 
         print_json({"coverage_warning": answer.warning, "coverage": plain_json(answer)})
         return ExitStatus.OK
     console = results()
-    if answer.warning:
+    # Without a mark there are no standings to read with care.
+    if answer.warning and answer.marks:
         console.print(words(answer.warning, "yellow"), width=_width(console))
     for part in (*matrix(answer, console), *summary(answer, console)):
         console.print(part, width=_width(console))

@@ -5,6 +5,7 @@ import re
 from client.exit_status import ExitStatus
 from client.failures import CommandError
 from client.plain import one_line
+from client.typed import command
 
 _RUN_ID = re.compile(r"[a-z][a-z0-9-]{2,62}")
 
@@ -19,7 +20,7 @@ def run_name(typed: str) -> str:
     if not _RUN_ID.fullmatch(run_id):
         raise CommandError(
             f'"{one_line(typed, 80)}" cannot be the id of a run: ids are 3 to 63 small letters, '
-            "digits and hyphens, a letter first. `python client/runs.py list` shows those there are.",
+            f"digits and hyphens, a letter first. Those there are: {command('runs', 'list')}",
             ExitStatus.USAGE,
         )
     return f"runs/{run_id}"

@@ -3,16 +3,17 @@
 import uuid
 from dataclasses import dataclass
 
-from llm_crowdsourced.v1 import league_pb2, run_service_pb2
+from llm_crowdsourced.v1 import league_pb2, run_pb2, run_service_pb2
 
+from client import consent, costs, enum_words
 from client.command_line import plain_json, print_json
 from client.exit_status import ExitStatus
 from client.failures import CommandError
 from client.follow import get_run
 from client.plain import count
-from client.playing import PlayOptions, finish
+from client.playing import PlayOptions, finish, is_local
 from client.run_name import run_id
-from client.screen import results, say
+from client.screen import results, say, word
 from client.session import Session
 from client.watching import watch
 
@@ -76,16 +77,35 @@ async def rejudge(session: Session, name: str, wanted: Options, options: PlayOpt
     )
     if wanted.budget.ByteSize():
         request.budget.CopyFrom(wanted.budget)
+    league = source.league
+    judges = wanted.judges or tuple(p.id for p in league.participants)
+    rounds = len(league.participants) * league.rounds_per_participant
+    calls = count(len(judges) * rounds, "call")
+    cost = await costs.of_calls(connection, league, judges * rounds)
+    told = f"To judge {run_id(name)} again: {calls} when nothing fails. {costs.sentence(cost)}"
+    if options.dry_run:
+        if source.state != run_pb2.Run.STATE_SUCCEEDED:
+            raise CommandError(
+                f"{run_id(name)} is {enum_words.state(source.state)}: only a run that has "
+                "succeeded can be judged again.",
+                ExitStatus.REFUSED,
+            )
+        if options.json:
+            print_json({"calls": len(judges) * rounds, "cost_usd": cost})
+        else:
+            results().print(word(told), soft_wrap=True)
+        say("Nothing was sent to a model.")
+        return ExitStatus.OK
+    say(told)
+    limit = wanted.budget.max_cost_usd if wanted.budget.HasField("max_cost_usd") else None
+    is_free = options.yes or is_local(league)
+    if not is_free and not consent.is_given("Judge again", cost, at_most=limit):
+        say("Nothing was sent to a model.")
+        return ExitStatus.ERROR
     answer = await connection.ask(connection.runs.RejudgeRun, request, timeout_s=_CREATE_TIMEOUT_S)
     run = answer.run
-    league = source.league
-    judges = len(wanted.judges) or len(league.participants)
-    rounds = len(league.participants) * league.rounds_per_participant
     new = run_id(run.name)
-    say(
-        f"Judging {run_id(name)} again as {new}: {count(judges * rounds, 'call')} "
-        "when nothing fails."
-    )
+    say(f"Judging {run_id(name)} again as {new}: {calls} when nothing fails.")
     both = session.command("report", "--run-id", run_id(name), "--run-id", new)
     if not session.ends_with_server:
         if options.json:

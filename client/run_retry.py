@@ -8,14 +8,14 @@ from llm_crowdsourced.v1 import league_pb2, round_pb2, run_pb2, run_service_pb2
 from rich.table import Table
 from rich.text import Text
 
-from client import enum_words, plain, use_of_limits
+from client import consent, costs, enum_words, plain, use_of_limits
 from client.command_line import plain_json, print_json
 from client.dataset import list_rounds
 from client.exit_status import ExitStatus
-from client.failures import CallError, CommandError
+from client.failures import CommandError
 from client.follow import get_run
 from client.narrow import Ids
-from client.playing import PlayOptions, finish
+from client.playing import PlayOptions, finish, is_local
 from client.run_name import run_id
 from client.screen import chatter, results, say, word
 from client.session import Session
@@ -111,12 +111,7 @@ async def retry(
     """
     connection = session.connection
     run = await get_run(connection, name)
-    if session.ends_with_server and run.state in _LEFT:
-        raise CommandError(
-            f"{run_id(name)} has not been played to its end, and no server plays it now. Go on "
-            f"with it first: {session.command('runs', 'resume', run_id(name))}",
-            ExitStatus.REFUSED,
-        )
+    _check(session, run, options)
     view = round_pb2.ROUND_VIEW_BASIC
     rounds = [r async for r in list_rounds(connection, name, view)]
     failed = failed_steps(rounds, judgments_only=bool(run.source_run))
@@ -130,11 +125,14 @@ async def retry(
     budget.MergeFrom(raised)
     # A run in another state is for the server to refuse, with its reason.
     if run.state in _RETRIABLE:
-        chatter().print(_table(failed.again))
-        for sentence in [*_expected(run.league, failed), await _cost(session, run.league, failed)]:
-            say(sentence)
-        if limits := use_of_limits.sentence(budget, use_of_limits.of_progress(run.progress)):
-            say(f"The budget counts earlier attempts as well: {limits} used.")
+        cost = await _tell(session, run, failed, budget, options)
+        if options.dry_run:
+            return ExitStatus.OK
+        limit = budget.max_cost_usd if budget.HasField("max_cost_usd") else None
+        is_free = options.yes or is_local(run.league)
+        if not is_free and not consent.is_given("Ask again", cost, at_most=limit):
+            say("Nothing was sent to a model.")
+            return ExitStatus.ERROR
     request = run_service_pb2.RetryRunRequest(name=name)
     if raised.ByteSize():
         request.budget.CopyFrom(budget)
@@ -148,6 +146,50 @@ async def retry(
         say(f"Watch it: {session.command('runs', 'watch', run_id(name))}")
         return ExitStatus.OK
     return await finish(session, await watch(session, answer.run), options)
+
+
+def _check(session: Session, run: run_pb2.Run, options: PlayOptions) -> None:
+    """Refuses a run that its server would have to go on with first, or that a dry run meets so."""
+    name = run_id(run.name)
+    if session.ends_with_server and run.state in _LEFT:
+        raise CommandError(
+            f"{name} has not been played to its end, and no server plays it now. Go on "
+            f"with it first: {session.command('runs', 'resume', name)}",
+            ExitStatus.REFUSED,
+        )
+    if options.dry_run and run.state not in _RETRIABLE:
+        raise CommandError(
+            f"{name} is {enum_words.state(run.state)}: only a run that has succeeded or is "
+            "paused can be retried.",
+            ExitStatus.REFUSED,
+        )
+
+
+async def _tell(
+    session: Session,
+    run: run_pb2.Run,
+    failed: Failed,
+    budget: league_pb2.Budget,
+    options: PlayOptions,
+) -> float | None:
+    """Says what is asked again and what that takes; returns its likely cost, if that is known."""
+    steps = (*failed.again, *failed.skipped)
+    cost = await costs.of_calls(session.connection, run.league, [s.participant for s in steps])
+    if options.dry_run and options.json:
+        document = {"reopened_steps": len(failed.again), "unskipped_steps": len(failed.skipped)}
+        print_json({"run": plain_json(run), **document, "cost_usd": cost})
+        return cost
+    # What it would take is the result of a dry run, and chatter before a real one.
+    console = results() if options.dry_run else chatter()
+    console.print(_table(failed.again))
+    told = [*_expected(run.league, failed), costs.sentence(cost, 1 + run.league.max_reasks)]
+    if limits := use_of_limits.sentence(budget, use_of_limits.of_progress(run.progress)):
+        told.append(f"The budget counts earlier attempts as well: {limits} used.")
+    for sentence in told:
+        console.print(word(sentence), soft_wrap=not console.is_terminal)
+    if options.dry_run:
+        say("Nothing was sent to a model.")
+    return cost
 
 
 def _table(steps: Sequence[Step]) -> Table:
@@ -194,31 +236,3 @@ def _worst_reply_tokens(league: league_pb2.League, failed: Failed) -> int:
     bounds = {p.id: p.max_output_tokens for p in league.participants}
     every = [bounds.get(s.participant, 0) for s in (*failed.again, *failed.skipped)]
     return _worst_calls(league, sum(every)) if all(every) else 0
-
-
-async def _cost(session: Session, league: league_pb2.League, failed: Failed) -> str:
-    """Returns what it costs by the estimate of the whole league, a participant at a time."""
-    connection = session.connection
-    unknown = "What that costs is not known."
-    try:
-        answer = await connection.ask(
-            connection.runs.EstimateRun,
-            run_service_pb2.EstimateRunRequest(league=league),
-            timeout_s=_RETRY_TIMEOUT_S,
-        )
-    except CallError:
-        # The retry itself will say what is wrong.
-        return unknown
-    a_call = {
-        p.participant: p.cost_usd / p.calls
-        for p in answer.participants
-        if p.HasField("cost_usd") and p.calls
-    }
-    steps = (*failed.again, *failed.skipped)
-    if any(step.participant not in a_call for step in steps):
-        return unknown
-    likely = sum(a_call[step.participant] for step in steps)
-    if not likely:
-        return "It costs nothing."
-    worst = likely * (1 + league.max_reasks)
-    return f"Estimated cost: about {plain.dollars(likely)}, {plain.dollars(worst)} at that worst."

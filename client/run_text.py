@@ -88,13 +88,7 @@ def _rules(league: league_pb2.League) -> str:
     ]
     if 0 < len(league.judges) < len(league.participants):
         parts.append(f"judges: {', '.join(league.judges)}")
-    budget = league.budget
-    limits = [
-        (budget.HasField("max_calls"), f"{budget.max_calls:,} calls"),
-        (budget.HasField("max_tokens"), f"{budget.max_tokens:,} tokens"),
-        (budget.HasField("max_cost_usd"), plain.dollars(budget.max_cost_usd)),
-    ]
-    told = [limit for is_set, limit in limits if is_set]
+    told = use_of_limits.limits(league.budget)
     return "; ".join(parts + ([f"at most {', '.join(told)}"] if told else []))
 
 

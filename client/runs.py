@@ -137,7 +137,14 @@ def _budget(arguments: argparse.Namespace) -> league_pb2.Budget:
 
 
 def _options(arguments: argparse.Namespace) -> PlayOptions:
-    return PlayOptions(report=not arguments.no_report, out=arguments.out, json=arguments.json)
+    return PlayOptions(
+        report=not arguments.no_report,
+        out=arguments.out,
+        json=arguments.json,
+        # A resumption has neither: it goes on with what had its consent.
+        dry_run=getattr(arguments, "dry_run", False),
+        yes=getattr(arguments, "yes", False),
+    )
 
 
 _ACTIONS: dict[str, Callable[[Session, str, argparse.Namespace], _Work]] = {
@@ -168,9 +175,14 @@ def main(argv: list[str]) -> int:
             if typed:
                 # A name that cannot be is told before a server is started for it.
                 run_name(typed)
-        plays = arguments.action in _PLAYING
+        plays = arguments.action in _PLAYING and not getattr(arguments, "dry_run", False)
         async with connect(target, plays=plays, joins=not plays) as connection:
-            session = Session(connection=connection, target=target, interrupts=interrupts)
+            session = Session(
+                connection=connection,
+                target=target,
+                interrupts=interrupts,
+                report=command_line.report_options(arguments) if plays else (),
+            )
             return await _act(session, arguments)
 
     return command_line.run(command)

@@ -16,7 +16,7 @@ from client.plain import clean, one_line
 _UNBOUNDED = 400
 INDENT = 4
 _INDENT = "  "
-_COMMAND = "python client/"
+_COMMAND = "python "
 _TRAILING = re.compile(r"[ \t]+(?=\n|$)")
 
 

@@ -1,19 +1,27 @@
 """What a command has at hand: the server, how it was named, and Ctrl-C."""
 
-import shlex
 from dataclasses import dataclass
 
+from client import typed
 from client.connection import Connection, Target
 from client.interrupts import Interrupts
 
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """One command at work."""
+    """One command at work.
+
+    Attributes:
+        connection: The server.
+        target: How it was named.
+        interrupts: Ctrl-C.
+        report: Options on the report of the run, kept where it is gone on with.
+    """
 
     connection: Connection
     target: Target
     interrupts: Interrupts
+    report: tuple[str, ...] = ()
 
     @property
     def ends_with_server(self) -> bool:
@@ -22,11 +30,15 @@ class Session:
 
     def command(self, script: str, *words: str) -> str:
         """Returns a command for people to type that talks to the same server."""
-        parts = ["python", f"client/{script}.py", *words]
+        parts = list(words)
         if self.target.server:
             parts += ["--server", self.target.server]
         if self.target.ca:
             parts += ["--ca", str(self.target.ca)]
         if self.target.settings:
             parts += ["--settings", str(self.target.settings)]
-        return shlex.join(parts)
+        return typed.command(script, *parts)
+
+    def resumption(self, name: str) -> str:
+        """Returns the command that goes on with a run, and writes the report where this one would."""
+        return self.command("runs", "resume", name, *self.report)

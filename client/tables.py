@@ -62,7 +62,11 @@ def standings(answer: result_service_pb2.GetStandingsResponse) -> Table:
 
 def warning(answer: result_service_pb2.GetStandingsResponse) -> list[Text]:
     """Returns what is to stand above all results: that too little arrived, or was verified."""
-    sentences = (answer.coverage_warning, answer.verification_warning)
+    arrived = answer.coverage_warning
+    if arrived and not answer.marks:
+        # There are no standings that could be read with care.
+        arrived = f"None of {plain.count(answer.planned_marks, 'planned mark')} has arrived: there are no standings."
+    sentences = (arrived, answer.verification_warning)
     return [words(told, "yellow") for told in sentences if told]
 
 

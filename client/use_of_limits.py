@@ -118,6 +118,16 @@ def sentence(budget: league_pb2.Budget, use: Use) -> str:
     return ", ".join(parts)
 
 
+def limits(budget: league_pb2.Budget) -> list[str]:
+    """Returns the limits that there are, such as `200 calls`."""
+    every = [
+        (budget.HasField("max_calls"), plain.count(budget.max_calls, "call")),
+        (budget.HasField("max_tokens"), plain.count(budget.max_tokens, "token")),
+        (budget.HasField("max_cost_usd"), plain.dollars(budget.max_cost_usd)),
+    ]
+    return [told for is_set, told in every if is_set]
+
+
 def reached(budget: league_pb2.Budget, use: Use) -> str:
     """Returns which limits leave nothing, such as `52 of 40 calls are used`; empty if none does."""
     left = league_pb2.Budget()

@@ -107,7 +107,7 @@ async def _say_that_it_is_paused(session: Session, run: run_pb2.Run) -> None:
     so_far = f" so far, {plain.count(waiting, 'call')} still under way" if waiting else ""
     say(
         f"{name} is paused, {done:,} of {plain.count(total, 'step')} done{so_far}; go on with:\n"
-        f"  {session.command('runs', 'resume', name)}"
+        f"  {session.resumption(name)}"
     )
 
 
@@ -135,7 +135,7 @@ async def say_how_it_ended(session: Session, run: run_pb2.Run) -> None:
         if waiting := await _under_way(session.connection, run):
             verb = "is" if waiting == 1 else "are"
             say(f"{plain.count(waiting, 'call')} {verb} still under way: all counts are so far.")
-        say(f"Go on with it: {session.command('runs', 'resume', name)}")
+        say(f"Go on with it: {session.resumption(name)}")
         if run.league.budget.ByteSize():
             say("A larger budget: add --max-calls N, --max-tokens N or --max-cost DOLLARS.")
     elif run.state == run_pb2.Run.STATE_SUCCEEDED and run.progress.failed_steps:

@@ -220,13 +220,15 @@ async def test_the_warning_stands_above_the_standings(
     assert shown.splitlines()[:2] == ["math-1", WARNING]
 
 
-async def test_the_warning_is_told_where_there_are_no_standings(
+async def test_no_standings_are_to_be_read_with_care_where_there_are_none(
     service: FakeService, session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _little(service)
     service.standings.marks = 0
     await finish(session, run(run_pb2.Run.STATE_CANCELLED), NO_REPORT)
-    assert capsys.readouterr().out == f"{WARNING}\n"
+    assert capsys.readouterr().out == (
+        "None of 36 planned marks has arrived: there are no standings.\n"
+    )
 
 
 async def test_the_warning_is_a_key_of_each_document(

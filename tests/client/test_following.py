@@ -106,7 +106,7 @@ async def test_a_dry_run_only_estimates(
     out = capsys.readouterr().out
     assert "32 calls" in out
     assert "about $0.1200" in out
-    assert out.splitlines()[-1].split()[-1] == "unknown"
+    assert next(line for line in out.splitlines() if "In all" in line).split()[-1] == "unknown"
     assert not service.asked(run_service_pb2.CreateRunRequest)
 
 

@@ -213,7 +213,7 @@ async def test_ctrl_c_pauses_the_run_of_a_server_of_its_own(
     done = await ended(process)
 
     assert done.status == 130
-    assert f"python client/runs.py resume mine --settings {settings}" in done.err
+    assert f"python {PROJECT}/client/runs.py resume mine --settings {settings}" in done.err
     assert re.search(
         r"mine is paused, \d+ of 32 steps done( so far, .* still under way)?; go on with:", done.err
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.support.scripted_endpoint import ScriptedEndpoint, ScriptedReply, failure
 from tests.support.scripted_league import Asked, LeagueScript
-from tests.support.server_process import league_file, run_script, settings_file
+from tests.support.server_process import PROJECT, league_file, run_script, settings_file
 
 UNREAD = "I rank them all first \x1b[2J"
 
@@ -41,15 +41,19 @@ async def test_what_failed_is_read_and_asked_again(tmp_path: Path) -> None:
             "play", league, "--run-id", "mine", "--no-report", *common, cwd=tmp_path
         )
         assert played.status == 0, played.err
-        assert "2 steps failed. Why, and what to do: python client/runs.py show mine" in played.err
+        typed = f"python {PROJECT}/client/runs.py"
+        assert f"2 steps failed. Why, and what to do: {typed} show mine" in played.err
 
         status, out, err = await runs("show", "mine")
         assert (status, "no_json, 1 step" in out) == (0, True)
-        assert "python client/runs.py retry mine" in err
+        assert f"{typed} retry mine" in err
 
         status, out, _ = await runs("calls", "mine", "--participant", "di", "--failed", "--raw")
         assert status == 0
         assert out.count("I rank them all first \\x1b[2J") == 3
+
+        dry = await runs("retry", "mine", "--dry-run")
+        assert (dry[0], "To ask again: 2 steps." in dry[1]) == (0, True)
 
         bend.fails = False
         before = len(script.asked)
