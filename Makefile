@@ -13,7 +13,7 @@ PROTOS := $(wildcard proto/llm_crowdsourced/v1/*.proto)
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(READY) $(IMAGE_TRIED) ## Make .venv, and the image where Docker answers (seconds the second time)
