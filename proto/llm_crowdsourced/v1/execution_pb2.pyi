@@ -266,9 +266,9 @@ class Limits(_message.Message):
     OUTPUT_BYTES_FIELD_NUMBER: _builtins.int
     PROCESSES_FIELD_NUMBER: _builtins.int
     memory_bytes: _builtins.int
-    """Optional. Memory in bytes, of each process. All of them together, with their
-    files, are held to this and a margin of the container's, 32 MiB and what it keeps
-    of input and output: so much can several processes have beyond it.
+    """Optional. Memory in bytes, of each process, and of all of them together wherever
+    they have it for some hundredths of a second. For less than that, and with their
+    files, they are held to this and a margin of the container's.
     """
     output_bytes: _builtins.int
     """Optional. Bytes on standard output, 1 MiB if unset. A program that prints more is
@@ -466,7 +466,8 @@ class CaseResult(_message.Message):
     peak_memory_bytes: _builtins.int
     """Peak memory in bytes, of all its processes and files together where that is
     known, else of the largest process. It may be above the limit: no verdict rests
-    on it, but on what one process had, and on what the kernel ended for memory.
+    on it, but on what processes had without files, and on what the kernel ended for
+    memory.
     """
     stdout: _builtins.bytes
     """What it printed, cut to the limit."""
