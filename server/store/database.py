@@ -299,7 +299,7 @@ def _tell(batch: Sequence[_Item], values: Sequence[Any], *, failed: bool = False
 def _open(path: Path) -> duckdb.DuckDBPyConnection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return duckdb.connect(
+        connection = duckdb.connect(
             str(path),
             config={
                 "autoinstall_known_extensions": "false",
@@ -309,10 +309,14 @@ def _open(path: Path) -> duckdb.DuckDBPyConnection:
                 "threads": "1",
             },
         )
+        # It packs 2,048 long texts together, and unpacks all of them to read one: a run of
+        # long replies could not be read within the memory that there is.
+        connection.execute("set disabled_compression_methods = 'zstd'")
     except OSError as error:
         raise DatabaseUnusableError(f"{path} cannot be created: {error.strerror}") from error
     except duckdb.Error as error:
         raise _unusable(path, str(error)) from error
+    return connection
 
 
 def _unusable(path: Path, message: str) -> DatabaseUnusableError:

@@ -12,6 +12,11 @@ from server.store.store import Store
 
 TABLES = ("run", "step", "retried_step", "call", "mark", "event", *EXECUTION_TABLES)
 _PIECE = 1 << 20
+# A group is held in memory until it is written, and by rows alone it may have gigabytes.
+_ROW_GROUP_BYTES = 16 << 20
+# Calls that are read at once, and slices that a query is made of.
+_SLICE = 32
+_MOST_SLICES = 300
 
 
 async def export_run(store: Store, run_id: str) -> AsyncIterator[tuple[str, bytes]]:
@@ -37,8 +42,25 @@ async def export_run(store: Store, run_id: str) -> AsyncIterator[tuple[str, byte
 def _write(cursor: duckdb.DuckDBPyConnection, run_id: str, folder: Path) -> None:
     for table in TABLES:
         # COPY takes no parameters, so the rows pass through a relation.
-        rows = cursor.sql(f"select * from {table} where run_id = ?", params=[run_id])  # noqa: S608
-        rows.write_parquet(str(folder / f"{table}.parquet"), compression="zstd")
+        sql = _calls(cursor, run_id) if table == "call" else f"from {table} where run_id = $run"
+        rows = cursor.sql(sql, params={"run": run_id})
+        rows.write_parquet(
+            str(folder / f"{table}.parquet"),
+            compression="zstd",
+            row_group_size_bytes=_ROW_GROUP_BYTES,
+        )
+
+
+def _calls(cursor: duckdb.DuckDBPyConnection, run_id: str) -> str:
+    """Returns the query of a run's calls, slice by slice: a scan holds the texts of 2,048 rows."""
+    sql = "select coalesce(max(sequence), 1) from call where run_id = ?"
+    ((last,),) = cursor.execute(sql, [run_id]).fetchall()
+    rows = max(_SLICE, -(-last // _MOST_SLICES))
+    slices = (
+        f"(from call where run_id = $run and sequence between {first} and {first + rows - 1})"
+        for first in range(1, last + 1, rows)
+    )
+    return " union all ".join(slices)
 
 
 def _piece(path: Path, start: int) -> bytes:
