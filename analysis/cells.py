@@ -3,8 +3,10 @@
 import math
 import re
 from collections.abc import Collection, Iterable, Sequence
+from copy import copy
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from openpyxl.styles import Alignment, Border, Font, NamedStyle, PatternFill, Side
 from openpyxl.utils import get_column_letter
@@ -29,6 +31,7 @@ _WARNING_FONT = Font(name="Calibri", size=11, bold=True, color="8A4B00")
 _WARNING_FILL = PatternFill("solid", fgColor="FFF4E0")
 _BAND = PatternFill("solid", fgColor="F3F6F9")
 _LINE = Border(bottom=Side(style="hair", color="C9D1D9"))
+_STYLES: WeakKeyDictionary[Any, dict[tuple[str, str, bool, bool], Any]] = WeakKeyDictionary()
 _WIDEST, _NARROWEST, _MOST_LINES = 60, 9, 14
 _MARGIN_INCHES = 0.4
 _PAGE_WIDTH = 215.0
@@ -74,43 +77,48 @@ def put(
     cell: Any = sheet.cell(row=row, column=column)
     if isinstance(value, datetime):
         cell.value = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
-        cell.style = _style(sheet, "right", "yyyy-mm-dd hh:mm:ss", band=band)
+        _dress(cell, sheet, "right", "yyyy-mm-dd hh:mm:ss", band=band)
     elif isinstance(value, str):
         text = clean(value)
         cell.value = text
         # Told after the value, or openpyxl takes "=" for a formula and "#N/A" for an error.
         cell.data_type = "s"
         wrap = len(text) > _WIDEST or "\n" in text
-        cell.style = _style(sheet, "left", "General", band=band, wrap=wrap)
+        _dress(cell, sheet, "left", "General", band=band, wrap=wrap)
         # Excel would read such text as a formula once somebody edits the cell.
-        cell.quotePrefix = text.startswith(_FORMULA)
+        if text.startswith(_FORMULA):
+            cell.quotePrefix = True
     else:
         cell.value = value
-        cell.style = _style(sheet, "right", number_format, band=band)
+        _dress(cell, sheet, "right", number_format, band=band)
 
 
-def _style(
-    sheet: Worksheet, side: str, number_format: str, *, band: bool, wrap: bool = False
-) -> str:
-    """Returns the name of a style of the sheet's workbook, which it makes if need be.
+def _dress(
+    cell: Any, sheet: Worksheet, side: str, number_format: str, *, band: bool, wrap: bool = False
+) -> None:
+    """Gives a cell one of the styles of the sheet's workbook, which is made if need be.
 
-    Styling each cell by its parts takes most of the time of a large workbook.
+    The numbers behind a style are copied from the first cell that has it: to style each by
+    its parts, or to look a style up by its name, takes most of the time of a large workbook.
     """
-    flags = f"{' wrapped' if wrap else ''}{' band' if band else ''}"
-    name = f"league {side} {number_format}{flags}"
     book: Any = sheet.parent
-    if name not in book.named_styles:
-        style = NamedStyle(
-            name=name,
-            font=_FONT,
-            border=_LINE,
-            alignment=Alignment(horizontal=side, vertical="top", indent=1, wrap_text=wrap),
-            number_format=number_format,
-        )
-        if band:
-            style.fill = _BAND
-        book.add_named_style(style)
-    return name
+    known = _STYLES.setdefault(book, {})
+    key = (side, number_format, band, wrap)
+    if key in known:
+        cell._style = copy(known[key])  # noqa: SLF001 - as openpyxl's own manual does
+        return
+    flags = f"{' wrapped' if wrap else ''}{' band' if band else ''}"
+    style = NamedStyle(
+        name=f"league {side} {number_format}{flags}",
+        font=_FONT,
+        border=_LINE,
+        alignment=Alignment(horizontal=side, vertical="top", indent=1, wrap_text=wrap),
+        number_format=number_format,
+    )
+    if band:
+        style.fill = _BAND
+    cell.style = style
+    known[key] = copy(cell._style)  # noqa: SLF001
 
 
 def table(

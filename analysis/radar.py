@@ -37,6 +37,8 @@ _PANEL = 170
 _REACH = 1.75
 """Of the frame to each side, of which the names beyond the rim take what the radar leaves."""
 _LABEL_AT = 1.13
+MOST_PANELS = 24
+"""Models beyond which nobody can read a panel for each: the heat map has the same figures."""
 _CROWDED = 14
 """Axes beyond which names are written small."""
 

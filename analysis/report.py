@@ -18,7 +18,7 @@ from analysis.programming_charts import (
     verdict_bars,
 )
 from analysis.programs import Programs, programs_of
-from analysis.radar import setter_panels
+from analysis.radar import MOST_PANELS, setter_panels
 from analysis.rendering import pdf, png, svg
 from analysis.run_json import run_json
 from analysis.scores import Standing, round_scores, standings
@@ -46,7 +46,7 @@ def charts_of(dataset: Dataset, findings: Findings) -> dict[str, Any]:
     rows, table = findings.rows, findings.standings
     charts = {
         "scores": score_bars(table, dataset),
-        "radars": setter_panels(rows, table, dataset),
+        **({"radars": setter_panels(rows, table, dataset)} if len(table) <= MOST_PANELS else {}),
         "setters": setter_heatmap(rows, table, dataset),
         "judges": judge_heatmap(findings.agreement, table),
     }

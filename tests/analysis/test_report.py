@@ -221,6 +221,13 @@ def test_few_models_are_shown_as_dots_that_no_missing_axis_can_distort() -> None
     assert [row["text"] for row in first[-1]["data"]["values"]] == ["no mark"]
 
 
+def test_many_models_have_no_panel_each() -> None:
+    dataset = league(Recipe(n=25, holes=Holes(not_begun=range(2, 26))))
+    charts = charts_of(dataset, findings_of(dataset))
+    assert "radars" not in charts
+    assert "setters" in charts
+
+
 def test_a_bar_carries_its_figure_and_a_short_one_has_it_beside() -> None:
     bars = [
         Bar("a", "one", 50.0, 40.0, 60.0, "none"),
