@@ -52,6 +52,13 @@ class Target:
     ca: Path | None = None
     settings: Path | None = None
 
+    def options(self) -> list[str]:
+        """Returns the options of a command that talks to the same server."""
+        parts = ["--server", self.server] if self.server else []
+        parts += ["--ca", str(self.ca)] if self.ca else []
+        parts += ["--settings", str(self.settings)] if self.settings else []
+        return parts
+
 
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
@@ -65,6 +72,7 @@ class Connection:
 
     Attributes:
         address: Where it is.
+        target: How it was named.
         runs: `RunService`.
         results: `ResultService`.
         models: `ModelService`.
@@ -75,6 +83,7 @@ class Connection:
     """
 
     address: str
+    target: Target
     runs: "run_service_pb2_grpc.RunServiceAsyncStub"
     results: "result_service_pb2_grpc.ResultServiceAsyncStub"
     models: "model_service_pb2_grpc.ModelServiceAsyncStub"
@@ -119,7 +128,7 @@ class Connection:
 
     def failure(self, error: grpc.aio.AioRpcError) -> CallError:
         """Turns a failed call into sentences."""
-        explained = explain(error, self.address)
+        explained = explain(error, self.address, self.target.options())
         if explained.reason:
             # The server is there, and said so itself.
             return explained
@@ -151,7 +160,7 @@ async def connect(
     metadata = _metadata()
     if target.server:
         async with _channel(_checked(target.server), target.ca) as channel:
-            yield _connection(target.server, channel, metadata=metadata)
+            yield _connection(target.server, target, channel, metadata=metadata)
         return
     try:
         with working("Starting a server for this command.", logged=False):
@@ -162,7 +171,9 @@ async def connect(
     else:
         try:
             async with _channel(embedded.address, None) as channel:
-                yield _connection(embedded.address, channel, metadata=metadata, embedded=embedded)
+                yield _connection(
+                    embedded.address, target, channel, metadata=metadata, embedded=embedded
+                )
         finally:
             with working("Stopping the server; calls under way may still arrive.", logged=False):
                 await embedded.stop()
@@ -171,7 +182,7 @@ async def connect(
         raise refused
     # A file beside the database said where: it does not get the token.
     async with _channel(refused.held_by, None) as channel:
-        found = _connection(refused.held_by, channel, is_found=True)
+        found = _connection(refused.held_by, target, channel, is_found=True)
         try:
             await found.ask(
                 found.runs.ListRuns,
@@ -185,6 +196,7 @@ async def connect(
 
 def _connection(
     address: str,
+    target: Target,
     channel: grpc.aio.Channel,
     *,
     metadata: tuple[tuple[str, str], ...] = (),
@@ -193,6 +205,7 @@ def _connection(
 ) -> Connection:
     return Connection(
         address=address,
+        target=target,
         runs=run_service_pb2_grpc.RunServiceStub(channel),
         results=result_service_pb2_grpc.ResultServiceStub(channel),
         models=model_service_pb2_grpc.ModelServiceStub(channel),

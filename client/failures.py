@@ -5,7 +5,7 @@ sentences that say what to do.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -66,12 +66,13 @@ class CallError(CommandError):
         super().__init__(message, ExitStatus.REFUSED if refused else ExitStatus.ERROR)
 
 
-def explain(error: grpc.aio.AioRpcError, address: str) -> CallError:
+def explain(error: grpc.aio.AioRpcError, address: str, options: Sequence[str] = ()) -> CallError:
     """Turns a failed call into sentences.
 
     Args:
         error: What the call raised.
         address: Where the server was looked for.
+        options: Those of a command that talks to the same server.
     """
     details = _details(error)
     reason = _reason(details)
@@ -85,7 +86,7 @@ def explain(error: grpc.aio.AioRpcError, address: str) -> CallError:
         if isinstance(d, error_details_pb2.RetryInfo)
     ]
     if reason == "NOT_FOUND" and _UNKNOWN_RUN.match(sentences[0]):
-        sentences.append(f"Those there are: {typed.command('runs', 'list')}")
+        sentences.append(f"Those there are: {typed.command('runs', 'list', *options)}")
     if reason == "NOT_PLAYING":
         sentences.append("Name a server that plays with --server HOST:PORT.")
     return CallError("\n".join(sentences), error)

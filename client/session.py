@@ -30,14 +30,7 @@ class Session:
 
     def command(self, script: str, *words: str) -> str:
         """Returns a command for people to type that talks to the same server."""
-        parts = list(words)
-        if self.target.server:
-            parts += ["--server", self.target.server]
-        if self.target.ca:
-            parts += ["--ca", str(self.target.ca)]
-        if self.target.settings:
-            parts += ["--settings", str(self.target.settings)]
-        return typed.command(script, *parts)
+        return typed.command(script, *words, *self.target.options())
 
     def resumption(self, name: str) -> str:
         """Returns the command that goes on with a run, and writes the report where this one would."""

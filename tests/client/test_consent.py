@@ -193,7 +193,7 @@ async def test_a_run_that_is_not_there_is_told_where_to_look(session: Session) -
     with pytest.raises(CallError) as caught:
         await get_run(session.connection, "runs/nope")
 
-    listed = typed.command("runs", "list")
+    listed = typed.command("runs", "list", "--server", session.target.server)
     assert str(caught.value).splitlines()[1] == f"Those there are: {listed}"
 
 
