@@ -10,6 +10,7 @@ from analysis.dataset import Answer, CaseRun, Dataset
 from analysis.evidence_effect import EvidenceEffect, JudgeEffect, Paired
 from analysis.origins import distinct_rounds
 from analysis.pass_rates import ACCEPTED, MIB, NOT_RUN, disputed_cases
+from analysis.percent import percent_of_share
 from analysis.programs import Programs
 from analysis.scores import Standing
 from analysis.verdict_words import comparison_words, words
@@ -292,7 +293,7 @@ def program_facts(programs: Programs) -> list[tuple[str, Value]]:
         (
             "Judge accuracy",
             (
-                f"{found.source}. {found.level:.0%} intervals, {found.resamples} resamples, seed "
+                f"{found.source}. {percent_of_share(found.level)} intervals, {found.resamples} resamples, seed "
                 f"{found.seed}. Questions used: {found.questions}; left out as unverified: "
                 f"{found.left_out}."
             ),
