@@ -145,7 +145,7 @@ def test_a_run_with_its_judging_again_counts_questions_twice_and_says_so() -> No
 
 def test_a_reply_that_was_asked_for_again_tells_why() -> None:
     html = " ".join(html_of(league(Recipe(n=4, holes=HOLES))).split())
-    assert re.search(r"asked again 1.{1,4} A label was ranked twice\.", html)
+    assert re.search(r"asked again 1.{1,4} <bdi>A label was ranked twice\.</bdi>", html)
     assert "reply mended" in html
     title = "Round 1: usable after asking again. A label was ranked twice."
     assert title in html

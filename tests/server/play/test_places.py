@@ -70,7 +70,7 @@ async def test_a_run_near_its_budget_leaves_the_places_to_others(tmp_path: Path)
             settings_for(endpoint, tmp_path / "a.duckdb", max_concurrent_calls=2)
         ) as server,
     ):
-        await server.runs.CreateRun(create(_league(12_500, 24_000), "tight"))
+        await server.runs.CreateRun(create(_league(14_000, 27_000), "tight"))
         await eventually(lambda: held.waiting == 1)
         await server.runs.CreateRun(create(math_league(4)))
         await is_in_state(server, SUCCEEDED)
