@@ -250,11 +250,14 @@ class Database:
             try:
                 self._commit(cursor, inserter, batch)
             except (duckdb.Error, OSError) as error:
-                if not _is_full(error) or self._closing.wait(_RETRY_S):
+                if not _is_full(error):
                     raise
                 if not self.problem:
                     _log.error("database cannot be written", extra={"why": _first_line(error)})
+                # Said before it is waited for: hundreds of calls could be sent meanwhile.
                 self.problem = f"the disk of {self.path.name} is full: make room, and it goes on"
+                if self._closing.wait(_RETRY_S):
+                    raise
             else:
                 self.problem = ""
                 return
