@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import duckdb
 
 from server.store import codec
+from server.store.paging import page_of
 from server.store.records import CallRecord
 
 # Rows of the first slice, and how much larger than the last one the next may be.
@@ -43,14 +44,8 @@ def read_calls(
 
     The first one comes however long it is. Without `full` they come without prompt and reply.
     """
-    kept: list[CallRecord] = []
-    left = most_bytes
-    for call in _slices(cursor, run_id, after, limit + 1, full=full, most_bytes=most_bytes):
-        left -= _size(call)
-        if len(kept) == limit or (kept and left < 0):
-            return CallPage(kept, more=True)
-        kept.append(call)
-    return CallPage(kept, more=False)
+    calls = _slices(cursor, run_id, after, limit + 1, full=full, most_bytes=most_bytes)
+    return CallPage(*page_of(calls, limit, size=_size, most_bytes=most_bytes))
 
 
 def _slices(

@@ -14,6 +14,7 @@ import duckdb
 from server.errors import NotFoundError, StoreError
 from server.league.league import League, Subject
 from server.store import codec
+from server.store.paging import page_of
 from server.store.progress import load_all_progress
 from server.store.records import Failure, Progress, RunRecord, RunState
 
@@ -72,15 +73,12 @@ def list_runs(
 
     Their leagues fill about `most_bytes`; the first one comes however long it is.
     """
-    kept: list[tuple[Any, ...]] = []
-    left = most_bytes
-    more = False
-    for row in _rows(cursor, limit + 1, before):
-        left -= _FIXED + len(row[_LEAGUE].encode())
-        more = len(kept) == limit or bool(kept and left < 0)
-        if more:
-            break
-        kept.append(row)
+    kept, more = page_of(
+        _rows(cursor, limit + 1, before),
+        limit,
+        size=lambda row: _FIXED + len(row[_LEAGUE].encode()),
+        most_bytes=most_bytes,
+    )
     return RunPage(_loaded(cursor, kept, known), more)
 
 
