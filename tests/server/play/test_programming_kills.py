@@ -27,7 +27,7 @@ from tests.support.programming_replies import (
     question,
 )
 from tests.support.rounds import create
-from tests.support.scripted_endpoint import ScriptedReply
+from tests.support.scripted_endpoint import ScriptedEndpoint, ScriptedReply
 from tests.support.scripted_league import Asked, LeagueScript, eventually
 from tests.support.server_process import ServerProcess, server_process, settings_file
 
@@ -65,20 +65,10 @@ async def test_a_killed_server_has_lost_nothing_that_was_paid_for(tmp_path: Path
                     await runs.CreateRun(create(league))
                 # All replies are there, those that the programs wait for are not asked for.
                 wanted = 4 + 4 if gate is checking else 4 + 6
-                await eventually(partial(_asked, script, wanted))
-                await eventually(lambda: endpoint.in_flight == 0)
-                await _calls_are_kept(results, len(script.asked))
-                server.process.kill()
-                await server.process.wait()
+                await _kill_once_asked(server, results, script, endpoint, wanted)
             gate.touch()
         async with _fake_server(settings) as (_, runs, results):
-            async for message in runs.WatchRun(run_service_pb2.WatchRunRequest(name=NAME)):
-                last = message
-            assert last.event.run_state_changed.state == run_pb2.Run.STATE_SUCCEEDED
-            asked = result_service_pb2.GetRoundRequest(
-                name=f"{NAME}/rounds/2", view=round_pb2.ROUND_VIEW_FULL
-            )
-            played = (await results.GetRound(asked)).round
+            played = await _second_round_once_played(runs, results)
     times = script.times()
     assert times.pop("2/question/p2") == 2
     assert set(times.values()) == {1}
@@ -119,21 +109,11 @@ async def test_a_repair_on_record_is_taken_though_the_programs_do_otherwise(
         async with _fake_server(settings) as (server, runs, results):
             await runs.CreateRun(create(league))
             # All but the answers and judgments of round 2, and its question three times.
-            await eventually(partial(_asked, script, CALLS - 5 + 2))
-            await eventually(lambda: endpoint.in_flight == 0)
-            await _calls_are_kept(results, len(script.asked))
-            server.process.kill()
-            await server.process.wait()
+            await _kill_once_asked(server, results, script, endpoint, CALLS - 5 + 2)
         day.write_text(now)
         going.touch()
         async with _fake_server(settings) as (_, runs, results):
-            async for message in runs.WatchRun(run_service_pb2.WatchRunRequest(name=NAME)):
-                last = message
-            assert last.event.run_state_changed.state == run_pb2.Run.STATE_SUCCEEDED
-            asked = result_service_pb2.GetRoundRequest(
-                name=f"{NAME}/rounds/2", view=round_pb2.ROUND_VIEW_FULL
-            )
-            played = (await results.GetRound(asked)).round
+            played = await _second_round_once_played(runs, results)
     times = script.times()
     assert times.pop("2/question/p2") == 3
     assert set(times.values()) == {1}
@@ -142,6 +122,35 @@ async def test_a_repair_on_record_is_taken_though_the_programs_do_otherwise(
     assert (played.question.reference_answer, check.repairs) == (waits, 1)
     assert "log of Monday" in check.detail
     assert played.result.reasks == 1
+
+
+async def _kill_once_asked(
+    server: ServerProcess,
+    results: "result_service_pb2_grpc.ResultServiceAsyncStub",
+    script: LeagueScript,
+    endpoint: ScriptedEndpoint,
+    wanted: int,
+) -> None:
+    """Kills a server once so many calls were asked for, and all their replies are kept."""
+    await eventually(partial(_asked, script, wanted))
+    await eventually(lambda: endpoint.in_flight == 0)
+    await _calls_are_kept(results, len(script.asked))
+    server.process.kill()
+    await server.process.wait()
+
+
+async def _second_round_once_played(
+    runs: "run_service_pb2_grpc.RunServiceAsyncStub",
+    results: "result_service_pb2_grpc.ResultServiceAsyncStub",
+) -> round_pb2.Round:
+    """Watches the run to its success, and returns its second round."""
+    async for message in runs.WatchRun(run_service_pb2.WatchRunRequest(name=NAME)):
+        last = message
+    assert last.event.run_state_changed.state == run_pb2.Run.STATE_SUCCEEDED
+    request = result_service_pb2.GetRoundRequest(
+        name=f"{NAME}/rounds/2", view=round_pb2.ROUND_VIEW_FULL
+    )
+    return (await results.GetRound(request)).round
 
 
 def _asked(script: LeagueScript, wanted: int) -> bool:
