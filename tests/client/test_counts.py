@@ -60,6 +60,16 @@ async def seen(session: Session) -> RunProgress:
     return progress
 
 
+async def _run_with_answers_held(session: Session, script: LeagueScript) -> Held:
+    """Begins a run, and returns once the first of its answers is held back."""
+    held = Held(lambda asked: asked.role == "answer")
+    script.bend = held
+    request = run_service_pb2.CreateRunRequest(run_id="mine", league=math_league(3))
+    await session.connection.runs.CreateRun(request)
+    await held.arrived.wait()
+    return held
+
+
 async def test_a_budget_raised_by_a_resumption_is_the_one_that_is_shown(session: Session) -> None:
     await play(session, math_league(3, budget=league_pb2.Budget(max_calls=4)), NO_REPORT)
     await run_limits.limits(session, NAME, Change(max_calls=6), as_json=False)
@@ -94,11 +104,7 @@ async def test_a_run_that_pauses_again_at_once_is_shown_as_it_is_then(
 async def test_a_limit_below_what_is_used_is_told_to_pause_the_run(
     session: Session, script: LeagueScript, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    held = Held(lambda asked: asked.role == "answer")
-    script.bend = held
-    request = run_service_pb2.CreateRunRequest(run_id="mine", league=math_league(3))
-    await session.connection.runs.CreateRun(request)
-    await held.arrived.wait()
+    held = await _run_with_answers_held(session, script)
 
     await run_limits.limits(session, NAME, Change(max_calls=1), as_json=False)
 
@@ -111,11 +117,7 @@ async def test_a_limit_below_what_is_used_is_told_to_pause_the_run(
 async def test_counts_at_a_pause_are_so_far_while_calls_are_under_way(
     session: Session, script: LeagueScript, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    held = Held(lambda asked: asked.role == "answer")
-    script.bend = held
-    request = run_service_pb2.CreateRunRequest(run_id="mine", league=math_league(3))
-    await session.connection.runs.CreateRun(request)
-    await held.arrived.wait()
+    held = await _run_with_answers_held(session, script)
     playing = asyncio.create_task(
         run_actions.watch_run(session, NAME, as_json=False), name="watching"
     )
@@ -131,11 +133,7 @@ async def test_counts_at_a_pause_are_so_far_while_calls_are_under_way(
 async def test_replies_that_arrive_after_a_pause_are_counted_when_it_is_taken_up(
     session: Session, script: LeagueScript
 ) -> None:
-    held = Held(lambda asked: asked.role == "answer")
-    script.bend = held
-    request = run_service_pb2.CreateRunRequest(run_id="mine", league=math_league(3))
-    await session.connection.runs.CreateRun(request)
-    await held.arrived.wait()
+    held = await _run_with_answers_held(session, script)
     await run_actions.pause_run(session, NAME, as_json=False)
     before = (await get_run(session.connection, NAME)).progress.done_steps
     held.let_go()
