@@ -3,17 +3,14 @@
 import asyncio
 import contextlib
 import json
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import pytest
 
 from sandbox.docker_runner import DockerRunner
 from sandbox.model import Case, Limits, Stopped, Verdict
+from tests.support.busy_cores import busy_cores
 from tests.support.sandboxes import LIMITS, Executed, executed, job, running
 
 pytestmark = pytest.mark.docker
@@ -40,23 +37,6 @@ async def runner(sandbox_image: str) -> AsyncGenerator[DockerRunner, None]:
         yield made
 
 
-@contextlib.contextmanager
-def _all_cores_busy() -> Generator[None, None, None]:
-    """Keeps every core busy with a process of its own."""
-    loops = []
-    try:
-        for core in os.sched_getaffinity(0):
-            loop = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-            loops.append(loop)
-            os.sched_setaffinity(loop.pid, {core})
-        yield
-        assert all(loop.poll() is None for loop in loops)
-    finally:
-        for loop in loops:
-            loop.send_signal(signal.SIGKILL)
-            loop.wait()
-
-
 def _assert_borderline(cases: tuple[Case, ...], got: Executed) -> None:
     expected = {WITHIN: Verdict.ACCEPTED, BEYOND: Verdict.TIME_LIMIT}
     assert got.verdicts == [expected[case.input] for case in cases], [
@@ -77,7 +57,7 @@ async def test_a_borderline_program_ends_the_same_200_times(
 ) -> None:
     """Here 100 times within and 100 times beyond, on an idle machine and on a busy one."""
     cases = tuple(Case(part) for part in (WITHIN, BEYOND) * 50)
-    with _all_cores_busy() if busy else contextlib.nullcontext():
+    with busy_cores() if busy else contextlib.nullcontext():
         both = await asyncio.gather(
             *(executed(runner, job("python", BORDERLINE, *cases, limits=STRICT)) for _ in range(2))
         )
@@ -87,7 +67,7 @@ async def test_a_borderline_program_ends_the_same_200_times(
 
 async def test_the_same_in_containers_of_their_own(runner: DockerRunner) -> None:
     cases = (Case(WITHIN), Case(BEYOND))
-    with _all_cores_busy():
+    with busy_cores():
         for _ in range(6):
             wanted = job("python", BORDERLINE, *cases, limits=STRICT)
             _assert_borderline(cases, await executed(runner, wanted))
@@ -151,7 +131,7 @@ async def test_all_that_a_program_starts_is_charged_to_it(
     runner: DockerRunner, language: str, source: str
 ) -> None:
     limits = replace(STRICT, cpu_s=2.0)
-    with _all_cores_busy():
+    with busy_cores():
         got = await executed(runner, job(language, source, Case(b""), Case(b""), limits=limits))
         strict = await executed(runner, job(language, source, limits=replace(STRICT, cpu_s=0.15)))
     assert got.verdicts == [Verdict.ACCEPTED, Verdict.ACCEPTED], got.cases
@@ -184,7 +164,7 @@ async def test_waiting_costs_no_cpu_time(runner: DockerRunner) -> None:
     """While all cores are busy it waits by the clock for longer than its CPU limit."""
     source = "import time, json\ntime.sleep(1)\nprint(json.dumps(time.process_time()))"
     limits: Limits = replace(STRICT, cpu_s=0.5)
-    with _all_cores_busy():
+    with busy_cores():
         got = await executed(runner, job("python", source, limits=limits))
     assert got.verdicts == [Verdict.ACCEPTED]
     facts = got.cases[0].facts

@@ -1,11 +1,7 @@
 """By the clock a program is held to what it waits for itself, and not to what machines do to it."""
 
 import asyncio
-import contextlib
-import os
-import signal
-import subprocess
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import pytest
@@ -14,6 +10,7 @@ from sandbox import languages
 from sandbox.docker_runner import DockerRunner
 from sandbox.inside.clock import most_wall_s
 from sandbox.model import Case, CheckerFailure, Job, Program, ProgramChecker, Stopped, Verdict
+from tests.support.busy_cores import busy_cores
 from tests.support.sandboxes import (
     LIMITS,
     busy,
@@ -61,22 +58,6 @@ async def runner(sandbox_image: str) -> AsyncGenerator[DockerRunner, None]:
         yield made
 
 
-@contextlib.contextmanager
-def _machine_busy() -> Generator[None, None, None]:
-    """Keeps every core busy with many processes."""
-    loops: list[subprocess.Popen[bytes]] = []
-    try:
-        for core in list(os.sched_getaffinity(0)) * _LOOPS_A_CORE:
-            loops.append(subprocess.Popen(["/bin/sh", "-c", "while :; do :; done"]))
-            os.sched_setaffinity(loops[-1].pid, {core})
-        yield
-        assert all(loop.poll() is None for loop in loops)
-    finally:
-        for loop in loops:
-            loop.send_signal(signal.SIGKILL)
-            loop.wait()
-
-
 @pytest.mark.parametrize("source", [_CROWD, _THREAD], ids=["crowd", "in a thread"])
 async def test_what_waited_for_a_core_is_not_held_to_the_limit(
     runner: DockerRunner, source: str
@@ -94,7 +75,7 @@ async def test_what_waited_for_a_core_is_not_held_to_the_limit(
 async def test_what_waits_by_itself_is_stopped_on_a_busy_machine(
     runner: DockerRunner, source: str
 ) -> None:
-    with _machine_busy():
+    with busy_cores(_LOOPS_A_CORE):
         got = await executed(runner, job("python", source, limits=_SHORT))
     facts = got.cases[0].facts
     assert got.verdicts == [Verdict.TIME_LIMIT]
